@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes from a stream to lines. A line longer than `max` is skipped to its newline while its bytes arrive, never
+ * stored; it comes out once as FRAME_TOO_LONG. A part line at the end of the stream never comes out.
+ */
+#ifndef MPD_FRAME_H
+#define MPD_FRAME_H
+
+#include "common/buf.h"
+
+struct frame {
+	struct buf in;
+	size_t at;   /* where the next line begins in `in` */
+	size_t seen; /* up to where it was searched for a newline */
+	size_t max;  /* bytes of a line, newline not counted */
+	bool skipping;
+};
+
+enum frame_step { FRAME_MORE, FRAME_LINE, FRAME_TOO_LONG };
+
+void frame_init(struct frame *, size_t max);
+void frame_done(struct frame *);
+/* Room to read() into, at least WANT bytes (may move what is there: lines got before are gone); NULL: no memory. */
+char *frame_room(struct frame *, size_t want, size_t *ret_room);
+/* N bytes were read into that room. */
+void frame_fed(struct frame *, size_t n);
+/* The next whole line without its newline (and without a carriage return before it), valid until frame_room(). */
+enum frame_step frame_next(struct frame *, struct span *ret_line);
+/* Bytes held, for a budget. */
+static inline size_t frame_held(const struct frame *f) { return f->in.len - f->at; }
+
+#endif
