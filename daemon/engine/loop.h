@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop: the only user of libev. Everything else sees descriptors, one deadline, and the end of a turn.
+ *
+ * A turn: descriptors that are ready call back; then the turn's end runs once (pump, journal, link, replies), also
+ * when only the deadline came. Nothing ticks when nothing happens (libev's own wake-up a minute aside).
+ */
+#ifndef MPD_LOOP_H
+#define MPD_LOOP_H
+
+#include "common/sys.h"
+
+enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+
+struct loop_io {
+	void (*ready)(struct loop_io *, unsigned events);
+	int fd;
+	unsigned events;
+	void *lib[8]; /* libev's part; loop.c asserts that it fits */
+};
+
+int loop_init(void);
+/* Runs until loop_stop(). */
+void loop_run(void);
+void loop_stop(void);
+void loop_done(void);
+
+/* Starts watching FD; the loop_io belongs to the caller and must stay where it is until loop_io_stop(). */
+void loop_io_start(struct loop_io *, int fd, unsigned events, void (*ready)(struct loop_io *, unsigned events));
+/* Changes what is watched for; 0 watches nothing (EOF and HUP do not spin then). */
+void loop_io_events(struct loop_io *, unsigned events);
+void loop_io_stop(struct loop_io *);
+
+/* Watches FD for a full hang-up (HUP, ERR) only, through a second epoll whose own descriptor libev watches: what
+ * libev cannot do. The callback comes once. */
+struct loop_hup {
+	void (*gone)(struct loop_hup *);
+	int fd;
+};
+int loop_hup_start(struct loop_hup *, int fd, void (*gone)(struct loop_hup *));
+void loop_hup_stop(struct loop_hup *);
+
+/* The one deadline (CLOCK_BOOTTIME, NSEC_NEVER for none), by timerfd; setting the one that is set costs nothing. */
+void loop_deadline(nsec_t at);
+/* EXPIRED is called in the loop when the deadline has come; END at the end of every turn, before the loop sleeps. */
+void loop_hooks(void (*expired)(void), void (*end)(void));
+/* CLOCK_BOOTTIME at the beginning of this turn, one clock call a turn. */
+nsec_t loop_now(void);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a line to a request, from the request to its handler, and back to exactly one reply.
+ *
+ * A handler gets decoded arguments that are valid until it returns. It answers its own request (reply_begin ...
+ * reply_end), or returns a code of fault.def with the fault set (rpc answers), or parks the request and answers it
+ * later. Only the pump answers for others.
+ */
+#ifndef MPD_RPC_H
+#define MPD_RPC_H
+
+#include "common/api.h"
+#include "daemon/engine/conn.h"
+
+struct batch;
+
+/* An open request. Owned by rpc; gone after reply_end(), req_fail() or its `cancel`. */
+struct req {
+	struct list by_conn;
+	struct conn *conn; /* never NULL: a request ends before its connection does */
+	const struct api_cmd *cmd;
+	struct span id; /* raw JSON, the request's own copy; {NULL, 0}: not to be answered */
+	struct batch *batch;
+	int fds[CONN_FDS_MAX]; /* claimed by "fds": n; what the handler does not take (sets to -1) is closed */
+	size_t nfds;
+	/* Set by the handler that parks: called when the request is cancelled or its connection is gone. It takes the
+	 * wait apart and returns; rpc then answers (CANCELLED) or not, and frees. */
+	void (*cancel)(struct req *);
+	void *wait; /* the handler's */
+};
+
+typedef int rpc_handler(struct req *, const void *args, struct fault *);
+/* One a command, by enum api_id; defined in commands.c. */
+extern rpc_handler *const rpc_handlers[CMD_COUNT];
+
+/* A whole line of the connection's. */
+void rpc_line(struct conn *, struct span line);
+void rpc_too_long(struct conn *);
+/* The connection is gone (full close): every open request of it is cancelled, silently. */
+void rpc_conn_gone(struct conn *);
+
+/* Where to write the result, as one JSON value, at once; then reply_end(), which frees the request. Nothing else may
+ * be written to any connection in between. The buffer is the connection's own (or a batch's, or a bin). */
+struct buf *reply_begin(struct req *);
+void reply_end(struct req *);
+/* The request ends with the fault, and is freed. */
+void req_fail(struct req *, const struct fault *);
+/* Parks: the handler returns 0 after it. */
+static inline void req_park(struct req *r, void (*cancel)(struct req *), void *wait)
+{
+	r->cancel = cancel;
+	r->wait = wait;
+}
+/* The `cancel` command: finds the request of C whose id is ID (raw), ends it with CANCELLED. False: none such. */
+bool rpc_cancel(struct conn *, struct span id);
+
+struct rpc_stats {
+	uint64_t requests, replies, faults, batches, connections;
+};
+extern struct rpc_stats rpc_stats;
+
+#endif
