@@ -3,6 +3,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
 
 # --- what is built, where -------------------------------------------------------------------------------------------
 # A flavour is a build folder of its own: build/ (gcc), build/clang, build/asan, build/fuzz.
@@ -12,7 +14,7 @@ OPT ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 WERROR ?=
 SAN ?=
-PKGS := libev libcjson inih
+PYTHON ?= /usr/bin/python3
 
 prefix ?= /usr/local
 exec_prefix ?= $(prefix)
@@ -21,9 +23,10 @@ sbindir ?= $(exec_prefix)/sbin
 libexecdir ?= $(exec_prefix)/libexec/mpctl
 
 VERSION := $(shell cat VERSION)
-CPPFLAGS += -I. -D_GNU_SOURCE -DMPD_VERSION='"$(VERSION)"' -DMPD_LIBEXECDIR='"$(libexecdir)"'
-CFLAGS += -std=gnu11 $(OPT) $(WARN) $(WERROR) $(SAN) -fno-strict-aliasing
-LDFLAGS += $(SAN)
+OUR_CPPFLAGS := -I. -D_GNU_SOURCE -DMPD_VERSION='"$(VERSION)"' -DMPD_LIBEXECDIR='"$(libexecdir)"'
+OUR_CFLAGS := -std=gnu11 $(OPT) $(WARN) $(WERROR) $(SAN) -fno-strict-aliasing
+COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
+LINK = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS)
 # inih and libev bring no .pc on some releases: the plain -l name is the fallback.
 PKG_LIBS = $(shell pkg-config --libs libcjson inih 2>/dev/null || echo -lcjson -linih) -lev
 STATIC = $(if $(SAN),,-static)
@@ -39,17 +42,34 @@ ENGINE := $(wildcard daemon/engine/*.c)
 CLI := $(wildcard cli/*.c)
 UNIT := $(wildcard tests/unit/test_*.c)
 TOOLS := $(wildcard tests/tools/*.c)
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+exe = $(patsubst %.c,$(BUILD)/%,$(1))
 
 PROGRAMS := $(BUILD)/mpd $(BUILD)/mpd-engine $(BUILD)/mpctl
 
-.PHONY: all
-all: deps-quiet $(PROGRAMS)
+.PHONY: all programs unit-programs tools fuzz-programs test-programs
+all: programs ## build mpd, mpd-engine and mpctl in build/ (V=1 shows the commands)
+programs: $(PROGRAMS)
+unit-programs: $(call exe,$(UNIT))
+tools: $(call exe,$(TOOLS))
+fuzz-programs: $(call exe,$(FUZZ))
+test-programs: programs unit-programs tools
 
-$(BUILD)/obj/%.o: %.c Makefile VERSION
+# Other flags, other objects: this file changes when they do.
+quoted = '$(subst ','\'',$(1))'
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo $(call quoted,$(COMPILE)) | cmp -s - $@ || echo $(call quoted,$(COMPILE)) >$@
+.PHONY: FORCE
+FORCE:
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | deps-quiet
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 $(BUILD)/libcommon.a: $(call obj,$(COMMON))
 $(BUILD)/libcore.a: $(call obj,$(CORE))
@@ -58,39 +78,94 @@ $(BUILD)/lib%.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
+ENGINE_LIBS := $(BUILD)/libcore.a $(BUILD)/libloader.a $(BUILD)/libcommon.a
+
 $(BUILD)/mpd: $(call obj,$(KEEPER)) $(BUILD)/libcommon.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(LINK) -o $@ $^
 
-$(BUILD)/mpd-engine: $(call obj,$(ENGINE)) $(BUILD)/libcore.a $(BUILD)/libloader.a $(BUILD)/libcommon.a
+$(BUILD)/mpd-engine: $(call obj,$(ENGINE)) $(ENGINE_LIBS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/mpctl: $(call obj,$(CLI)) $(BUILD)/libcommon.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $(STATIC) -o $@ $^
+	$(Q)$(LINK) $(STATIC) -o $@ $^
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libcore.a $(BUILD)/libloader.a $(BUILD)/libcommon.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ENGINE_LIBS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(LINK) -o $@ $^
 
-.SECONDARY:
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(ENGINE_LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-.PHONY: unit-programs tools
-unit-programs: $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT))
-tools: $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TOOLS))
+# --- flavours -------------------------------------------------------------------------------------------------------
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+.PHONY: clang asan fuzz
+clang: ## build everything with clang, warnings as errors, in build/clang
+	+$(Q)$(MAKE) --no-print-directory BUILD=build/clang CC=clang WERROR=-Werror test-programs
+asan: ## build everything with AddressSanitizer and UBSan, in build/asan
+	+$(Q)$(MAKE) --no-print-directory BUILD=build/asan OPT='-O1 -g' SAN='$(SANITIZE)' WERROR=-Werror test-programs
+fuzz: ## build the fuzz targets with clang's libFuzzer, in build/fuzz (run them: make check, make soak)
+	+$(Q)$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang OPT='-O1 -g' \
+		SAN='-fsanitize=fuzzer-no-link $(SANITIZE)' fuzz-programs
+
+# --- tests ----------------------------------------------------------------------------------------------------------
+.PHONY: check soak layers bench demo
+check: test-deps ## build with gcc and clang, run every test, the sanitizers and the fuzzers; ends with the counts
+	@$(PYTHON) tests/check.py
+soak: test-deps ## run the long tests, and every fuzzer for five minutes
+	@$(PYTHON) tests/check.py --soak
+layers: ## check that includes and system calls keep to the layers of the design
+	@tests/layers.sh --self-test
+	@tests/layers.sh
+bench: programs tools ## measure, and print the numbers
+	@MPD_BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
+demo: programs ## show what it does, in a minute
+	@MPD_BUILD=$(BUILD) tests/demo.sh
+
+# --- house-keeping --------------------------------------------------------------------------------------------------
+SOURCES := $(COMMON) $(KEEPER) $(CORE) $(LOADER) $(ENGINE) $(CLI)
+FORMATTED := $(SOURCES) $(UNIT) $(TOOLS) $(FUZZ) \
+	$(wildcard common/*.h daemon/*.h daemon/*/*.h daemon/engine/core/*.h cli/*.h tests/*/*.h)
+
+.PHONY: tidy format format-check
+tidy: ## look for bugs with clang-tidy
+	@tests/deps.sh $(PACKAGES) clang-tidy
+	$(Q)clang-tidy --quiet $(SOURCES) -- $(OUR_CPPFLAGS) -std=gnu11
+format: ## bring the sources into the house's format
+	@tests/deps.sh clang-format
+	$(Q)clang-format -i $(FORMATTED)
+format-check: ## say which lines are not in the house's format
+	@tests/deps.sh clang-format
+	$(Q)clang-format --dry-run -Werror $(FORMATTED)
+
+.PHONY: install uninstall clean help
+INSTALLED := $(DESTDIR)$(sbindir)/mpd $(DESTDIR)$(bindir)/mpctl $(DESTDIR)$(libexecdir)/mpd-engine
+install: programs ## install the three programs (prefix=/usr/local, DESTDIR=)
+	install -D -m 755 $(BUILD)/mpd $(DESTDIR)$(sbindir)/mpd
+	install -D -m 755 $(BUILD)/mpctl $(DESTDIR)$(bindir)/mpctl
+	install -D -m 755 $(BUILD)/mpd-engine $(DESTDIR)$(libexecdir)/mpd-engine
+uninstall: ## take them away again
+	rm -f $(INSTALLED)
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(libexecdir) 2>/dev/null || true
+clean: ## remove what was built
+	rm -rf $(BUILD)
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # --- Debian's packages, by name -------------------------------------------------------------------------------------
 PACKAGES := gcc make pkg-config libc6-dev libev-dev libinih-dev libcjson-dev
-TEST_PACKAGES := clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest strace socat jq valgrind clang-format
+TEST_PACKAGES := clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest strace socat jq valgrind
 
 .PHONY: deps deps-quiet test-deps
-deps: deps-quiet test-deps
+deps: deps-quiet test-deps ## install the Debian packages that building and testing need
 deps-quiet:
 	@tests/deps.sh $(PACKAGES)
 test-deps:

@@ -1,11 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Installs the named Debian packages that are missing. Says what is missing where that needs root and we are not.
+# Where there is no dpkg it trusts that the libraries are there under other names.
 set -euo pipefail
 
+command -v dpkg-query >/dev/null || exit 0
+here=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
 missing=()
 for package in "$@"; do
-	[[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+	[[ $'\n'$here$'\n' == *$'\n'"installed $package"$'\n'* ]] || missing+=("$package")
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
