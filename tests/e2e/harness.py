@@ -37,6 +37,7 @@ BUILD = (ROOT / os.environ.get("MPD_BUILD", "build")).resolve()
 MPD, ENGINE, MPCTL, TOOLS = BUILD / "mpd", BUILD / "mpd-engine", BUILD / "mpctl", BUILD / "tests" / "tools"
 SLOW = float(os.environ.get("MPD_SLOW") or (4 if "asan" in BUILD.name else 1))
 SOAK = bool(os.environ.get("MPD_SOAK"))
+TOOL_PATH = f"{BUILD}:/usr/local/bin:/usr/bin:/bin"  # for shells in which `mpctl` is this build's
 PATIENCE = 20 * SLOW  # seconds after which something that must happen has not happened
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -483,9 +484,8 @@ class Daemon:
 
     def shell(self, script, *args, env=None, timeout=20, cwd=None):
         """Runs a shell script in which `mpctl` is this build's, talking to this daemon."""
-        path = f"{BUILD}:{os.environ.get('PATH', '/usr/bin:/bin')}"
         return Ctl(subprocess.run(["/bin/bash", "-c", script, "bash", *map(str, args)], stdin=subprocess.DEVNULL,
-                                  env=self.ctl_env({"PATH": path, **(env or {})}), cwd=cwd or self.dir, text=True,
+                                  env=self.ctl_env({"PATH": TOOL_PATH, **(env or {})}), cwd=cwd or self.dir, text=True,
                                   capture_output=True, errors="surrogateescape", timeout=timeout * SLOW))
 
     # the engine
@@ -508,6 +508,11 @@ class Daemon:
 
     def log(self):
         return self.logfile.read_text(errors="replace") if self.logfile.exists() else ""
+
+    def inside(self, script, **params):
+        """Starts, as a process of the daemon, a shell in which `mpctl` talks to it."""
+        env = {"PATH": TOOL_PATH, "MPCTL_SOCKET": str(self.socket)}
+        return self.rpc("process.start", argv=["/bin/bash", "-c", script], env=env, **params)
 
     def output(self, target, stream="stdout"):
         """All that was captured of a process, as bytes."""
