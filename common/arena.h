@@ -5,9 +5,11 @@
 
 #include "common/buf.h"
 
+#define ARENA_INIT {NULL, 0}
+
 struct arena_chunk;
 struct arena {
-	struct arena_chunk *chunks; /* newest first; the oldest is kept over a reset */
+	struct arena_chunk *chunks; /* newest first; the oldest is kept over a reset, unless it is large */
 	size_t used;                /* bytes handed out since the reset */
 };
 

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bytes from a stream to lines. A line longer than `max` is skipped to its newline while its bytes arrive, never
- * stored; it comes out once as FRAME_TOO_LONG. A part line at the end of the stream never comes out.
+ * stored; it comes out once, at its newline, as FRAME_TOO_LONG. A part line at the end of the stream never comes out.
  */
 #ifndef MPD_FRAME_H
 #define MPD_FRAME_H
 
 #include "common/buf.h"
 
+#define FRAME_KEEP ((size_t)256 << 10) /* memory that is kept over a trim */
+
 struct frame {
 	struct buf in;
-	size_t at;   /* where the next line begins in `in` */
-	size_t seen; /* up to where it was searched for a newline */
-	size_t max;  /* bytes of a line, newline not counted */
-	bool skipping;
+	size_t at;     /* where the next line begins in `in` */
+	size_t seen;   /* up to where it was searched for a newline */
+	size_t max;    /* bytes of a line, newline not counted (a carriage return is) */
+	bool skipping; /* the line that arrives is too long already */
 };
 
 enum frame_step { FRAME_MORE, FRAME_LINE, FRAME_TOO_LONG };
@@ -26,6 +28,9 @@ char *frame_room(struct frame *, size_t want, size_t *ret_room);
 void frame_fed(struct frame *, size_t n);
 /* The next whole line without its newline (and without a carriage return before it), valid until frame_room(). */
 enum frame_step frame_next(struct frame *, struct span *ret_line);
+/* All lines that came out were dealt with: their memory goes back, that of a large line to the system. What an idle
+ * stream holds is then its part line and FRAME_KEEP. frame_room() does it as well. */
+void frame_trim(struct frame *);
 /* Bytes held, for a budget. */
 static inline size_t frame_held(const struct frame *f) { return f->in.len - f->at; }
 
