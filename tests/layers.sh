@@ -12,7 +12,7 @@ INCLUDES=(
 	'daemon'             'common/'
 	'daemon/keeper'      'common/|daemon/(link|plan)\.h|daemon/keeper/'
 	'daemon/loader'      'common/|daemon/(link|plan)\.h|daemon/loader/'
-	'daemon/engine/core' 'common/|daemon/(link|plan)\.h|daemon/engine/core/'
+	'daemon/engine/core' 'common/|daemon/(link|plan)\.h|daemon/engine/core/|daemon/engine/journal\.h'
 	'daemon/engine'      'common/|daemon/(link|plan)\.h|daemon/engine/|daemon/loader/loader\.h'
 	'cli'                'common/|cli/'
 )
@@ -85,6 +85,7 @@ check_calls() {
 	[[ ${#outside[@]} -eq 0 ]] || code "${outside[@]}" | grep -E "$PROCESS_NUMBERS" | breach "processes are the keeper's"
 	calls "$CLOCK_CALLS" "${core[@]}" | breach "the core is told the time"
 	calls "$SYSTEM_CALLS" "${core[@]}" | breach "the core makes no system calls"
+	calls 'journal_[a-z0-9_]+' "${core[@]}" | breach "the core knows the records' names; the shell writes them"
 	grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<($SYSTEM_HEADERS)>" "${core[@]}" /dev/null |
 		breach "the core makes no system calls"
 }
@@ -165,6 +166,7 @@ self_test() {
 	must_fail daemon/loader/x.c 'int f(void) { return waitpid(1, 0, 0); }'
 	must_fail daemon/engine/core/x.c 'nsec_t f(void) { return sys_now(); }'
 	must_fail daemon/engine/core/x.c 'void f(void) { write(1, "", 1); }'
+	must_fail daemon/engine/core/x.c 'void f(void) { journal_commit(); }'
 	must_pass daemon/engine/core/x.c $'/* write(2), kill(2), fork(2) */\nvoid f(struct x *x) { queue_kill(x); x->close(x); }'
 	must_pass daemon/engine/x.c 'const char *f(void) { return "kill (9)"; }'
 	must_pass daemon/keeper/x.c 'int f(void) { return kill(1, 2); }'
