@@ -552,21 +552,34 @@ class Fifo:
 
 # --- fixtures (conftest.py of each folder takes them in) ----------------------------------------------------------------
 
+class Maker:
+    """Makes daemons for one test, and ends them after it, or one of them before."""
+
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, config=None, env=None, args=(), start=True):
+        daemon = Daemon(config, env, args)
+        self.made.append(daemon)
+        return daemon.start() if start else daemon
+
+    def finish(self, daemon):
+        """Ends a daemon that all is well with: thousands of them in one test are too many at once."""
+        self.made.remove(daemon)
+        wrong = daemon.finish()
+        shutil.rmtree(daemon.dir, ignore_errors=True)
+        assert not wrong, "\n".join(wrong)
+
+
 @pytest.fixture
 def make_mpd(request):
     """Daemons to order: make_mpd(config=None, env=None, args=[]) → a started Daemon. `@DIR@` in config is its folder."""
-    made = []
-
-    def make(config=None, env=None, args=(), start=True):
-        daemon = Daemon(config, env, args)
-        made.append(daemon)
-        return daemon.start() if start else daemon
-
+    make = Maker()
     yield make
-    wrong = [w for daemon in reversed(made) for w in daemon.finish()]
+    wrong = [w for daemon in reversed(make.made) for w in daemon.finish()]
     report = getattr(request.node, "rep_call", None)
     failed = wrong or report is None or report.failed
-    for daemon in made:
+    for daemon in make.made:
         if failed:
             print(f"--- log of mpd in {daemon.dir}:\n" + "\n".join(daemon.log().splitlines()[-200:]))
         shutil.rmtree(daemon.dir, ignore_errors=True)
