@@ -7,6 +7,8 @@
  * 3. A connection with more than CONN_UNREAD_SOFT bytes unread is not read from; over CONN_UNREAD_HARD, or with no
  *    progress for CONN_STALL while there is something to write, it is closed.
  * 4. Descriptors that no line claims are closed.
+ * 5. It is read from only when none of its lines waits to be handed over, and torn down only from the loop: never
+ *    while a line of it is handled, and never in conns_flush().
  */
 #ifndef MPD_CONN_H
 #define MPD_CONN_H
@@ -24,6 +26,7 @@
 #define CONN_BAD_LINES_MAX 10
 #define CONN_BATCH_MAX 1000
 #define CONN_FDS_MAX 16 /* unclaimed at once */
+#define CONN_PER_UID 256 /* of users who are not admins */
 
 struct peer {
 	uid_t uid;
@@ -34,40 +37,61 @@ struct peer {
 	bool admin; /* root, or the daemon's own user */
 };
 
+/* A descriptor that came and was not claimed yet. */
+struct loose_fd {
+	int fd;
+	uint64_t until; /* lines that begin here in the stream, or later, did not bring it */
+};
+
 struct conn {
 	uint64_t id;
-	struct list by_all, by_dirty;
+	struct list by_all;
+	struct list by_dirty; /* to be looked at when the turn ends */
+	struct list by_again; /* to be looked at in the next turn */
+	struct list by_stall; /* in order of `stalled` */
 	struct peer peer;
 	struct frame in;
+	uint64_t taken; /* bytes read, ever */
+	size_t want;    /* bytes to read at once */
 	struct buf out;
 	size_t out_at; /* bytes of `out` that are written */
 	struct loop_io io;
 	struct loop_hup hup;
 	struct list reqs; /* struct req.by_conn, open requests in order of arrival */
 	size_t nreqs;
-	int fds[CONN_FDS_MAX];
-	size_t nfds;
+	struct loose_fd loose[CONN_FDS_MAX]; /* oldest first */
+	size_t nloose;
 	nsec_t stalled; /* since when nothing could be written; 0: not */
-	bool eof, closing, has_session;
+	bool eof;       /* nothing more comes */
+	bool paused;    /* lines may wait in `in` until the client has read its answers */
+	bool closing;   /* to be torn down when `out` is written */
+	bool dead;      /* to be torn down */
+	bool has_session;
 	uint8_t session[16];
 	char tag[64];
 	unsigned bad_lines;
 	struct list subs; /* struct sub.by_conn, of events.c */
+	uint64_t process;  /* whose part the peer is, by id; 0: nobody's */
+	bool attributed;   /* `process` was looked up */
 };
 
-/* Serves the listening socket FD (owned by the keeper as well: never unlinked here). */
+/* Serves the listening socket FD (owned by the keeper as well: never unlinked here). 0, or -1 with errno. */
 int conns_init(int fd);
 void conns_done(void);
 size_t conns_count(void);
 /* Writes out what was replied in this turn. Called once, at its end, after the journal and the link. */
 void conns_flush(void);
-/* The earliest moment at which conns_tick() has something to do (CONN_STALL), or NSEC_NEVER. */
+/* The earliest moment at which conns_tick() has something to do (CONN_STALL, accepting again), or NSEC_NEVER. */
 nsec_t conns_deadline(void);
 void conns_tick(nsec_t now);
 /* The peer's socket, for the keeper to ask the kernel whose it is. */
 static inline int conn_fd(const struct conn *c) { return c->io.fd; }
-/* Something was added to c->out. */
+static inline size_t conn_unread(const struct conn *c) { return c->out.len - c->out_at; }
+/* Something was added to c->out, or a request of it has ended. Who is made dirty last is written to first: those the
+ * pump woke come before those it answers nothing but "done". */
 void conn_dirty(struct conn *);
+/* Gives away the oldest N unclaimed descriptors. 0, or -1: there are not so many. */
+int conn_claim(struct conn *, size_t n, int *ret_fds);
 /* Closes after what is in `out` was written. */
 void conn_close_soon(struct conn *);
 

@@ -19,8 +19,9 @@ struct loop_io {
 	void *lib[8]; /* libev's part; loop.c asserts that it fits */
 };
 
+/* 0, or -1 with errno. */
 int loop_init(void);
-/* Runs until loop_stop(). */
+/* Runs until loop_stop(), which lets the turn it is called in come to its end. */
 void loop_run(void);
 void loop_stop(void);
 void loop_done(void);
@@ -44,7 +45,10 @@ void loop_hup_stop(struct loop_hup *);
 void loop_deadline(nsec_t at);
 /* EXPIRED is called in the loop when the deadline has come; END at the end of every turn, before the loop sleeps. */
 void loop_hooks(void (*expired)(void), void (*end)(void));
-/* CLOCK_BOOTTIME at the beginning of this turn, one clock call a turn. */
+/* The loop does not sleep before the next turn, and calls FN in it, once. For work that was put off so that others get
+ * their turn; one caller (connections). */
+void loop_again(void (*fn)(void));
+/* CLOCK_BOOTTIME when it was first asked for in this turn: one clock call a turn. */
 nsec_t loop_now(void);
 
 #endif

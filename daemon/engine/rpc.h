@@ -12,6 +12,8 @@
 #include "common/api.h"
 #include "daemon/engine/conn.h"
 
+#define RPC_ID_MAX 128 /* bytes of an id, as it is written */
+
 struct batch;
 
 /* An open request. Owned by rpc; gone after reply_end(), req_fail() or its `cancel`. */
@@ -27,6 +29,8 @@ struct req {
 	 * wait apart and returns; rpc then answers (CANCELLED) or not, and frees. */
 	void (*cancel)(struct req *);
 	void *wait; /* the handler's */
+	size_t at;  /* where its answer begins in the buffer; between reply_begin() and reply_end() */
+	char id_text[RPC_ID_MAX];
 };
 
 typedef int rpc_handler(struct req *, const void *args, struct fault *);
@@ -45,6 +49,10 @@ struct buf *reply_begin(struct req *);
 void reply_end(struct req *);
 /* The request ends with the fault, and is freed. */
 void req_fail(struct req *, const struct fault *);
+/* An error that answers no request: its id is null. */
+void rpc_refuse(struct conn *, const struct fault *);
+/* The JSON of an error reply, without newline. ID {NULL, 0} becomes null. */
+void rpc_put_fault(struct buf *, struct span id, const struct fault *);
 /* Parks: the handler returns 0 after it. */
 static inline void req_park(struct req *r, void (*cancel)(struct req *), void *wait)
 {
@@ -54,8 +62,9 @@ static inline void req_park(struct req *r, void (*cancel)(struct req *), void *w
 /* The `cancel` command: finds the request of C whose id is ID (raw), ends it with CANCELLED. False: none such. */
 bool rpc_cancel(struct conn *, struct span id);
 
+/* Counters since the engine's start, for mpd.stats. */
 struct rpc_stats {
-	uint64_t requests, replies, faults, batches, connections;
+	uint64_t requests, replies, faults, batches, connections, events;
 };
 extern struct rpc_stats rpc_stats;
 

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connections of conn.h.
+ *
+ * 1. One recvmsg() and one send() a connection and turn: nobody who floods or does not read holds up the others, and a
+ *    hundred requests that came together are answered together. What is left is there in the next turn.
+ * 2. conn_free() is called by the loop's callbacks only. Whoever finds out elsewhere that a connection is over puts it
+ *    on the again list, which the next turn begins with.
+ * 3. Out of descriptors, a spare one is given up to accept, tell the client why, and close: so the listening socket
+ *    does not stay readable, and the loop does not spin.
+ */
+#include "daemon/engine/conn.h"
+#include "common/map.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/events.h"
+#include "daemon/engine/rpc.h"
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#define ACCEPTS_A_TURN 64
+#define ACCEPT_PAUSE (100 * NSEC_PER_MS)
+#define READ_LEAST ((size_t)4 << 10) /* an idle connection keeps not much more than this */
+#define READ_MOST ((size_t)64 << 10)
+#define OUT_KEEP ((size_t)16 << 10)
+#define UID_OVERFLOW 65534 /* what has no number in our user namespace */
+
+static struct {
+	struct loop_io listen;
+	int spare;
+	nsec_t accept_at; /* when to accept again; 0: now */
+	struct list all, dirty, again, stalled;
+	size_t count;
+	uint64_t last_id;
+	struct map by_uid; /* how many connections, as the pointer's value; users with a limit only */
+} conns = {.spare = -1};
+
+size_t conns_count(void) { return conns.count; }
+
+/* --- descriptors that came along --------------------------------------------------------------------------------- */
+
+/* Where the next line begins in the stream. */
+static uint64_t next_line(const struct conn *c) { return c->taken - frame_held(&c->in); }
+
+static void loose_shift(struct conn *c, size_t n)
+{
+	c->nloose -= n;
+	memmove(c->loose, c->loose + n, c->nloose * sizeof(c->loose[0]));
+}
+
+/* Closes those that came with lines which have been dealt with. */
+static void loose_expire(struct conn *c, uint64_t at)
+{
+	size_t n = 0;
+	while (n < c->nloose && c->loose[n].until <= at)
+		close(c->loose[n++].fd);
+	if (n > 0)
+		loose_shift(c, n);
+}
+
+int conn_claim(struct conn *c, size_t n, int *ret_fds)
+{
+	if (n > c->nloose)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		ret_fds[i] = c->loose[i].fd;
+	loose_shift(c, n);
+	return 0;
+}
+
+/* Takes what came with the message; false: it was more than a connection may have. A message that is received ends
+ * with the bytes that descriptors came with, so these belong to a line that begins before its end. */
+static bool loose_take(struct conn *c, struct msghdr *m, uint64_t until)
+{
+	bool room = !(m->msg_flags & MSG_CTRUNC); /* else the kernel has closed the rest */
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(m); cm; cm = CMSG_NXTHDR(m, cm)) {
+		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= cm->cmsg_len; at += sizeof(int)) {
+			int fd;
+			memcpy(&fd, (char *)cm + at, sizeof(fd));
+			if (c->nloose < CONN_FDS_MAX) {
+				c->loose[c->nloose++] = (struct loose_fd){fd, until};
+			} else {
+				close(fd);
+				room = false;
+			}
+		}
+	}
+	return room;
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static uintptr_t uid_count(const struct peer *p) { return (uintptr_t)map_get(&conns.by_uid, p->uid); }
+
+static int uid_enter(const struct peer *p)
+{
+	return p->admin ? 0 : map_put(&conns.by_uid, p->uid, (void *)(uid_count(p) + 1));
+}
+
+/* Does not grow the map, so it cannot fail. */
+static void uid_leave(const struct peer *p)
+{
+	if (p->admin)
+		return;
+	if (uid_count(p) > 1)
+		map_put(&conns.by_uid, p->uid, (void *)(uid_count(p) - 1));
+	else
+		map_del(&conns.by_uid, p->uid);
+}
+
+static void conn_free(struct conn *c)
+{
+	rpc_conn_gone(c);
+	events_conn_gone(c);
+	list_del(&c->by_all);
+	list_del(&c->by_dirty);
+	list_del(&c->by_again);
+	list_del(&c->by_stall);
+	loop_hup_stop(&c->hup);
+	loop_io_stop(&c->io);
+	loose_expire(c, UINT64_MAX);
+	close(c->io.fd);
+	uid_leave(&c->peer);
+	conns.count--;
+	free(c->peer.groups);
+	frame_done(&c->in);
+	buf_done(&c->out);
+	free(c);
+}
+
+static void conns_again(void);
+
+static void conn_again(struct conn *c)
+{
+	if (!list_linked(&c->by_again))
+		list_push(&conns.again, &c->by_again);
+	loop_again(conns_again);
+}
+
+static bool conn_finished(const struct conn *c)
+{
+	bool idle = c->eof && c->nreqs == 0 && list_empty(&c->subs);
+	return c->dead || (conn_unread(c) == 0 && (c->closing || idle));
+}
+
+void conn_dirty(struct conn *c)
+{
+	if (!list_linked(&c->by_dirty))
+		list_unshift(&conns.dirty, &c->by_dirty);
+}
+
+void conn_close_soon(struct conn *c)
+{
+	c->closing = true;
+	conn_dirty(c);
+}
+
+static void on_gone(struct loop_hup *hup) { conn_free(CONTAINER_OF(hup, struct conn, hup)); }
+
+/* --- in ---------------------------------------------------------------------------------------------------------- */
+
+/* Hands over whole lines until there are none, or the client should first read what it has been answered. */
+static void conn_lines(struct conn *c)
+{
+	enum frame_step step = FRAME_LINE;
+	c->paused = false;
+	while (!c->closing && !c->paused && step != FRAME_MORE) {
+		struct span line;
+		loose_expire(c, next_line(c));
+		step = frame_next(&c->in, &line);
+		if (step == FRAME_LINE)
+			rpc_line(c, line);
+		else if (step == FRAME_TOO_LONG)
+			rpc_too_long(c);
+		c->paused = conn_unread(c) > CONN_UNREAD_SOFT;
+	}
+	frame_trim(&c->in);
+}
+
+/* After a half-close what is open runs on; a full close is a hang-up. */
+static void conn_eof(struct conn *c)
+{
+	c->eof = true;
+	if (conn_finished(c) || loop_hup_start(&c->hup, c->io.fd, on_gone))
+		conn_free(c);
+	else
+		conn_dirty(c);
+}
+
+static void conn_flooded(struct conn *c)
+{
+	struct fault f;
+	fault_set(&f, FAULT_OVERLOADED, "more than %d descriptors came that no line has claimed", CONN_FDS_MAX);
+	rpc_refuse(c, &f);
+	conn_close_soon(c);
+}
+
+static void conn_read(struct conn *c)
+{
+	size_t room;
+	char *to = frame_room(&c->in, c->want, &room);
+	if (!to) {
+		conn_free(c);
+		return;
+	}
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(CONN_FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec part = {to, MIN(room, READ_MOST)};
+	struct msghdr m = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+	ssize_t n = recvmsg(c->io.fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n <= 0) {
+		if (n == 0)
+			conn_eof(c);
+		else if (errno != EAGAIN && errno != EINTR)
+			conn_free(c);
+		return;
+	}
+	frame_fed(&c->in, (size_t)n);
+	c->taken += (uint64_t)n;
+	c->want = (size_t)n == part.iov_len ? READ_MOST : READ_LEAST;
+	if (loose_take(c, &m, c->taken))
+		conn_lines(c);
+	else
+		conn_flooded(c);
+}
+
+static void on_ready(struct loop_io *io, unsigned events)
+{
+	struct conn *c = CONTAINER_OF(io, struct conn, io);
+	if (events & LOOP_WRITE)
+		conn_dirty(c);
+	if (events & LOOP_READ)
+		conn_read(c);
+}
+
+/* --- out --------------------------------------------------------------------------------------------------------- */
+
+/* Who reads nothing for CONN_STALL is closed: counts from the last byte that went out. */
+static void conn_stall(struct conn *c, bool progress)
+{
+	if (conn_unread(c) > 0 && c->stalled && !progress)
+		return;
+	list_del(&c->by_stall);
+	c->stalled = conn_unread(c) > 0 ? loop_now() : 0;
+	if (c->stalled)
+		list_push(&conns.stalled, &c->by_stall);
+}
+
+static void conn_watch(struct conn *c)
+{
+	bool in = !c->eof && !c->closing && !c->paused && !c->dead && conn_unread(c) <= CONN_UNREAD_SOFT;
+	loop_io_events(&c->io, (in ? LOOP_READ : 0) | (c->stalled && !c->dead ? LOOP_WRITE : 0));
+}
+
+static void conn_wrote(struct conn *c, size_t n)
+{
+	c->out_at += n;
+	if (conn_unread(c) == 0) {
+		buf_clear(&c->out, OUT_KEEP);
+		c->out_at = 0;
+	} else if (c->out_at > c->out.len / 2) {
+		buf_eat(&c->out, c->out_at);
+		c->out_at = 0;
+	}
+	conn_stall(c, n > 0);
+}
+
+/* A reply for which there was no memory cannot be left out: the client would wait for ever. */
+static void conn_write(struct conn *c)
+{
+	size_t n = conn_unread(c);
+	ssize_t sent = 0;
+	if (n > 0 && !c->dead)
+		sent = RETRY(send(c->io.fd, c->out.p + c->out_at, n, MSG_DONTWAIT | MSG_NOSIGNAL));
+	c->dead |= c->out.failed || (sent < 0 && errno != EAGAIN);
+	conn_wrote(c, sent > 0 ? (size_t)sent : 0);
+	c->dead |= conn_unread(c) > CONN_UNREAD_HARD;
+	conn_watch(c);
+	if (conn_finished(c) || (c->paused && conn_unread(c) <= CONN_UNREAD_SOFT))
+		conn_again(c);
+}
+
+void conns_flush(void)
+{
+	struct list *n;
+	while ((n = list_shift(&conns.dirty)))
+		conn_write(LIST_ENTRY(n, struct conn, by_dirty));
+}
+
+/* What the flush has found: connections that are over, and such that go on with the lines they have. */
+static void conns_again(void)
+{
+	struct list end, *n;
+	list_push(&conns.again, &end);
+	while ((n = list_shift(&conns.again)) != &end) {
+		struct conn *c = LIST_ENTRY(n, struct conn, by_again);
+		if (conn_finished(c)) {
+			conn_free(c);
+		} else {
+			conn_lines(c);
+			conn_dirty(c);
+		}
+	}
+}
+
+/* --- the beginning ----------------------------------------------------------------------------------------------- */
+
+static int peer_groups(int fd, struct peer *p)
+{
+	socklen_t n = 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &n) == 0)
+		return 0;
+	if (errno != ERANGE || !(p->groups = malloc(n)))
+		return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, p->groups, &n)) {
+		free(p->groups);
+		return -1;
+	}
+	p->ngroups = n / sizeof(gid_t);
+	return 0;
+}
+
+/* Who it is, as the kernel knows from the moment of its connect(). -1: it cannot tell. */
+static int peer_of(int fd, struct peer *ret)
+{
+	struct ucred who;
+	socklen_t n = sizeof(who);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) || who.uid == UID_OVERFLOW || who.uid == (uid_t)-1)
+		return -1;
+	*ret = (struct peer){.uid = who.uid, .gid = who.gid, .pid = who.pid};
+	ret->admin = who.uid == 0 || who.uid == engine.uid;
+	return peer_groups(fd, ret);
+}
+
+static int peer_check(const struct peer *p, struct fault *f)
+{
+	if (engine.uid != 0 && !p->admin)
+		return fault_set(f, FAULT_DENIED, "this mpd is uid %u's own; you are uid %u", engine.uid, p->uid);
+	if (p->admin || uid_count(p) < CONN_PER_UID)
+		return 0;
+	fault_set(f, FAULT_QUOTA, "uid %u has %d connections, which is the most", p->uid, CONN_PER_UID);
+	return fault_data(f, "\"limit\":\"connections\",\"used\":%d,\"max\":%d", CONN_PER_UID, CONN_PER_UID);
+}
+
+/* One line, if the socket takes it; the caller closes. */
+static void refuse(int fd, const struct fault *f)
+{
+	AUTO_BUF line = BUF_INIT;
+	rpc_put_fault(&line, (struct span){NULL, 0}, f);
+	buf_putc(&line, '\n');
+	if (!line.failed && send(fd, line.p, line.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return; /* it is gone, which is as good */
+}
+
+/* Takes over FD and what PEER points to; 0, or -1 when memory is out. */
+static int conn_new(const struct peer *peer, int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	if (!c || uid_enter(peer)) {
+		free(c);
+		return -1;
+	}
+	c->id = ++conns.last_id;
+	c->peer = *peer;
+	c->want = READ_LEAST;
+	c->hup.fd = -1;
+	frame_init(&c->in, CONN_LINE_MAX);
+	list_push(&conns.all, &c->by_all);
+	list_init(&c->by_dirty);
+	list_init(&c->by_again);
+	list_init(&c->by_stall);
+	list_init(&c->reqs);
+	list_init(&c->subs);
+	loop_io_start(&c->io, fd, LOOP_READ, on_ready);
+	conns.count++;
+	rpc_stats.connections++;
+	return 0;
+}
+
+static void conn_begin(int accepted)
+{
+	AUTO_FD fd = accepted;
+	struct peer peer;
+	struct fault f;
+	if (peer_of(fd, &peer))
+		return;
+	if (peer_check(&peer, &f)) {
+		refuse(fd, &f);
+	} else if (conn_new(&peer, fd) == 0) {
+		fd_take(&fd);
+		return;
+	}
+	free(peer.groups);
+}
+
+static int spare_open(void) { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+/* Out of descriptors: uses the spare one to say so. -1 with errno where nobody was refused. */
+static int accept_to_refuse(void)
+{
+	if (conns.spare < 0)
+		return -1;
+	close(fd_take(&conns.spare));
+	int fd = accept4(conns.listen.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), error = errno;
+	if (fd >= 0) {
+		struct fault f;
+		fault_set(&f, FAULT_OVERLOADED, "mpd is out of descriptors; try again later");
+		refuse(fd, &f);
+		close(fd);
+	}
+	conns.spare = spare_open();
+	errno = error;
+	return fd >= 0 ? 0 : -1;
+}
+
+/* Nothing helps at once: the clients wait in the backlog for a moment. */
+static void accept_pause(void)
+{
+	conns.accept_at = loop_now() + ACCEPT_PAUSE;
+	loop_io_events(&conns.listen, 0);
+}
+
+static void accept_resume(void)
+{
+	conns.accept_at = 0;
+	if (conns.spare < 0)
+		conns.spare = spare_open();
+	loop_io_events(&conns.listen, LOOP_READ);
+}
+
+static void on_accept(struct loop_io *io, unsigned events)
+{
+	(void)events;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			conn_begin(fd);
+			continue;
+		}
+		if ((errno == EMFILE || errno == ENFILE) && accept_to_refuse() == 0)
+			continue;
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno != EAGAIN)
+			accept_pause();
+		return;
+	}
+}
+
+nsec_t conns_deadline(void)
+{
+	const struct conn *c = LIST_FIRST(&conns.stalled, struct conn, by_stall);
+	nsec_t at = conns.accept_at ? conns.accept_at : NSEC_NEVER;
+	return c ? MIN(at, c->stalled + CONN_STALL) : at;
+}
+
+void conns_tick(nsec_t now)
+{
+	struct conn *c;
+	while ((c = LIST_FIRST(&conns.stalled, struct conn, by_stall)) && c->stalled + CONN_STALL <= now)
+		conn_free(c);
+	if (conns.accept_at && conns.accept_at <= now)
+		accept_resume();
+}
+
+int conns_init(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -1;
+	list_init(&conns.all);
+	list_init(&conns.dirty);
+	list_init(&conns.again);
+	list_init(&conns.stalled);
+	conns.spare = spare_open();
+	loop_io_start(&conns.listen, fd, LOOP_READ, on_accept);
+	return 0;
+}
+
+void conns_done(void)
+{
+	struct conn *c;
+	while ((c = LIST_FIRST(&conns.all, struct conn, by_all)))
+		conn_free(c);
+	loop_io_stop(&conns.listen);
+	if (conns.spare >= 0)
+		close(fd_take(&conns.spare));
+	map_done(&conns.by_uid);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The requests of rpc.h.
+ *
+ * 1. A request is on its connection's list from before its handler is called until it is answered, and is answered
+ *    once: req_free() is the one door out.
+ * 2. An answer is written where it is sent from: into the connection's buffer, or its batch's. What a request without
+ *    id is answered goes into a bin.
+ * 3. A batch is answered, as one line, when its last request is; all of them are short, but nothing relies on that.
+ */
+#include "daemon/engine/rpc.h"
+#include "common/log.h"
+#include "daemon/engine/answers.h"
+#include "daemon/engine/engine.h"
+
+#define POOL_MAX 1024 /* requests kept for the next ones */
+#define BIN_KEEP ((size_t)16 << 10)
+#define ID_MAX ((int64_t)1 << 53) /* beyond, JSON's numbers are not exact everywhere */
+
+struct batch {
+	struct conn *conn;
+	struct buf out; /* the answers, with commas between them */
+	size_t open;    /* requests without an answer; and one while the line is not read to its end */
+};
+
+static struct {
+	struct list pool;
+	size_t npool;
+	struct arena arena; /* of the arguments of the request at hand */
+	struct buf bin;
+} rpc = {.pool = LIST_INIT(rpc.pool)};
+
+struct rpc_stats rpc_stats;
+
+/* --- answers ----------------------------------------------------------------------------------------------------- */
+
+static struct buf *answer_begin(struct conn *c, struct batch *b)
+{
+	struct buf *out = b ? &b->out : &c->out;
+	if (b && out->len > 0)
+		buf_putc(out, ',');
+	return out;
+}
+
+static void answer_end(struct conn *c, const struct batch *b)
+{
+	if (!b)
+		buf_putc(&c->out, '\n');
+	conn_dirty(c);
+	rpc_stats.replies++;
+}
+
+static void put_head(struct buf *out, struct span id)
+{
+	buf_span(out, SPAN("{\"jsonrpc\":\"2.0\",\"id\":"));
+	buf_span(out, id.n ? id : SPAN("null"));
+}
+
+void rpc_put_fault(struct buf *out, struct span id, const struct fault *f)
+{
+	const struct fault_info *info = fault_info(f->code);
+	put_head(out, id);
+	buf_printf(out, ",\"error\":{\"code\":%d,\"message\":", f->code);
+	scan_put_str(out, span_of(f->message));
+	buf_printf(out, ",\"data\":{\"symbol\":\"%s\"%s%s}}}", info->symbol, f->data[0] ? "," : "", f->data);
+}
+
+static void answer_fault(struct conn *c, struct batch *b, struct span id, const struct fault *f)
+{
+	rpc_put_fault(answer_begin(c, b), id, f);
+	answer_end(c, b);
+	rpc_stats.faults++;
+}
+
+void rpc_refuse(struct conn *c, const struct fault *f) { answer_fault(c, NULL, (struct span){NULL, 0}, f); }
+
+/* --- batches and requests: their beginnings and ends ------------------------------------------------------------- */
+
+static void batch_left(struct batch *b)
+{
+	if (--b->open > 0)
+		return;
+	if (b->out.len > 0) {
+		struct buf *out = &b->conn->out;
+		buf_putc(out, '[');
+		buf_span(out, buf_view(&b->out));
+		buf_span(out, SPAN("]\n"));
+	}
+	b->conn->out.failed |= b->out.failed;
+	conn_dirty(b->conn);
+	buf_done(&b->out);
+	free(b);
+}
+
+static struct req *req_new(struct conn *c, struct batch *b, struct span id)
+{
+	struct list *pooled = list_shift(&rpc.pool);
+	struct req *r = pooled ? LIST_ENTRY(pooled, struct req, by_conn) : malloc(sizeof(*r));
+	if (!r)
+		return NULL;
+	rpc.npool -= pooled != NULL;
+	*r = (struct req){.conn = c, .batch = b, .id = {id.n ? r->id_text : NULL, id.n}};
+	memcpy(r->id_text, id.p ? id.p : "", id.n);
+	list_push(&c->reqs, &r->by_conn);
+	c->nreqs++;
+	if (b)
+		b->open++;
+	return r;
+}
+
+static void req_free(struct req *r)
+{
+	for (size_t i = 0; i < r->nfds; i++)
+		if (r->fds[i] >= 0)
+			close(r->fds[i]);
+	list_del(&r->by_conn);
+	r->conn->nreqs--;
+	conn_dirty(r->conn); /* it may have been the last one after a half-close */
+	if (r->batch)
+		batch_left(r->batch);
+	if (rpc.npool < POOL_MAX) {
+		list_unshift(&rpc.pool, &r->by_conn);
+		rpc.npool++;
+	} else {
+		free(r);
+	}
+}
+
+struct buf *reply_begin(struct req *r)
+{
+	if (r->id.n == 0)
+		return &rpc.bin;
+	struct buf *out = answer_begin(r->conn, r->batch);
+	r->at = out->len;
+	put_head(out, r->id);
+	buf_span(out, SPAN(",\"result\":"));
+	return out;
+}
+
+static bool is_recorded(const struct req *r)
+{
+	return (r->cmd->flags & API_ONCE) && r->conn->has_session && r->id.n > 0;
+}
+
+void reply_end(struct req *r)
+{
+	struct conn *c = r->conn;
+	if (r->id.n == 0) {
+		buf_clear(&rpc.bin, BIN_KEEP);
+		req_free(r);
+		return;
+	}
+	struct buf *out = r->batch ? &r->batch->out : &c->out;
+	buf_putc(out, '}');
+	if (is_recorded(r) && !out->failed)
+		answers_put(c->peer.uid, c->session, r->id, (struct span){out->p + r->at, out->len - r->at}, loop_now());
+	answer_end(c, r->batch);
+	req_free(r);
+}
+
+void req_fail(struct req *r, const struct fault *f)
+{
+	if (f->code == FAULT_INTERNAL)
+		log_error("%s: %s", r->cmd ? r->cmd->name : "request", f->message);
+	if (r->id.n > 0)
+		answer_fault(r->conn, r->batch, r->id, f);
+	req_free(r);
+}
+
+/* A session's request that was done before: what it was answered then. */
+static bool answer_again(struct req *r)
+{
+	struct span reply;
+	if (!is_recorded(r) || !answers_find(r->conn->peer.uid, r->conn->session, r->id, &reply))
+		return false;
+	buf_span(answer_begin(r->conn, r->batch), reply);
+	answer_end(r->conn, r->batch);
+	req_free(r);
+	return true;
+}
+
+static struct req *req_find(const struct conn *c, struct span id, const struct req *but)
+{
+	struct req *r;
+	LIST_EACH(r, &c->reqs, by_conn)
+		if (r != but && span_eq(r->id, id))
+			return r;
+	return NULL;
+}
+
+bool rpc_cancel(struct conn *c, struct span id)
+{
+	struct req *r = req_find(c, id, NULL);
+	if (!r || !r->cancel)
+		return false;
+	struct fault f;
+	fault_set(&f, FAULT_CANCELLED, "%s was cancelled", r->cmd->name);
+	r->cancel(r);
+	req_fail(r, &f);
+	return true;
+}
+
+void rpc_conn_gone(struct conn *c)
+{
+	struct req *r;
+	while ((r = LIST_FIRST(&c->reqs, struct req, by_conn))) {
+		if (r->cancel)
+			r->cancel(r);
+		req_free(r);
+	}
+}
+
+/* --- the envelope ------------------------------------------------------------------------------------------------ */
+
+enum envelope_member { ENV_JSONRPC, ENV_ID, ENV_METHOD, ENV_PARAMS, ENV_FDS, ENV_COUNT };
+
+static const char *const envelope_names[ENV_COUNT] = {"jsonrpc", "id", "method", "params", "fds"};
+
+static bool id_valid(struct span id)
+{
+	int64_t n;
+	if (id.n > RPC_ID_MAX)
+		return false;
+	if (scan_type(id) == SCAN_STRING)
+		return true;
+	bool plain = !memchr(id.p, '.', id.n) && !memchr(id.p, 'e', id.n) && !memchr(id.p, 'E', id.n);
+	return plain && scan_i64(id, &n) == 0 && n > -ID_MAX && n < ID_MAX;
+}
+
+static int envelope_unknown(struct span name, struct fault *f)
+{
+	AUTO_BUF text = BUF_INIT;
+	const char *near = fault_nearest(name, envelope_names, ENV_COUNT);
+	scan_put_str(&text, (struct span){name.p, MIN(name.n, 64)});
+	return fault_set(f, FAULT_INVALID_REQUEST, "a request has no member %s%s%s%s", buf_str(&text),
+			 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+/* Sorts the members into RET; an id that is none is left out. Member names are as they are written: an escape in one
+ * is refused with it. 0 or a code. */
+static int envelope_sort(struct span object, struct span ret[ENV_COUNT], struct fault *f)
+{
+	struct span name, value, unknown = {NULL, 0};
+	struct scan_iter it = scan_iter(object);
+	while (scan_next(&it, &name, &value)) {
+		size_t i = 0;
+		while (i < ENV_COUNT && !span_is(name, envelope_names[i]))
+			i++;
+		if (i < ENV_COUNT)
+			ret[i] = value;
+		else if (!unknown.p)
+			unknown = name;
+	}
+	if (ret[ENV_ID].p && !id_valid(ret[ENV_ID])) {
+		ret[ENV_ID] = (struct span){NULL, 0};
+		return fault_set(f, FAULT_INVALID_REQUEST,
+				 "id must be an integer below 2^53 or a string, of at most %d bytes", RPC_ID_MAX);
+	}
+	return unknown.p ? envelope_unknown(unknown, f) : 0;
+}
+
+static int envelope_check(const struct span m[ENV_COUNT], struct fault *f)
+{
+	int64_t fds = 0;
+	if (m[ENV_JSONRPC].p && !span_is(m[ENV_JSONRPC], "\"2.0\""))
+		return fault_set(f, FAULT_INVALID_REQUEST, "jsonrpc must be \"2.0\", or left out");
+	if (!m[ENV_METHOD].p || scan_type(m[ENV_METHOD]) != SCAN_STRING)
+		return fault_set(f, FAULT_INVALID_REQUEST, "method must be there, and a string");
+	if (m[ENV_FDS].p && (scan_i64(m[ENV_FDS], &fds) || fds < 0 || fds > CONN_FDS_MAX))
+		return fault_set(f, FAULT_INVALID_REQUEST, "fds must be an integer from 0 to %d", CONN_FDS_MAX);
+	return 0;
+}
+
+/* --- from a request to its handler ------------------------------------------------------------------------------- */
+
+static int method_unknown(struct span method, struct fault *f)
+{
+	AUTO_BUF text = BUF_INIT;
+	const char *near = api_nearest(method);
+	scan_put_str(&text, (struct span){method.p, MIN(method.n, 64)});
+	return fault_set(f, FAULT_METHOD, "there is no method %s%s%s%s", buf_str(&text), near ? "; did you mean " : "",
+			 near ? near : "", near ? "?" : "");
+}
+
+static int req_method(struct req *r, struct span value, struct fault *f)
+{
+	AUTO_BUF text = BUF_INIT;
+	struct span method;
+	if (!scan_plain(value, &method)) {
+		scan_str(value, &text);
+		method = buf_view(&text);
+	}
+	r->cmd = api_find(method);
+	return r->cmd ? 0 : method_unknown(method, f);
+}
+
+static int req_fds(struct req *r, struct span value, struct fault *f)
+{
+	int64_t n = 0;
+	if (value.p)
+		scan_i64(value, &n);
+	if (conn_claim(r->conn, (size_t)n, r->fds))
+		return fault_set(f, FAULT_INVALID_REQUEST, "fds says %d, but only %zu descriptors came with the line",
+				 (int)n, r->conn->nloose);
+	r->nfds = (size_t)n;
+	return 0;
+}
+
+static int rule_id(struct req *r, struct fault *f)
+{
+	if (r->id.n == 0 || !req_find(r->conn, r->id, r))
+		return 0;
+	return fault_set(f, FAULT_INVALID_REQUEST, "id %.*s is in use by an open request of this connection",
+			 (int)r->id.n, r->id.p);
+}
+
+/* `cancel` is the way out. */
+static int rule_room(struct req *r, struct fault *f)
+{
+	if (r->conn->nreqs <= CONN_INFLIGHT_MAX || r->cmd->id == CMD_cancel)
+		return 0;
+	fault_set(f, FAULT_OVERLOADED, "%d requests of this connection are open, which is the most", CONN_INFLIGHT_MAX);
+	return fault_data(f, "\"limit\":\"inflight\",\"used\":%d,\"max\":%d", CONN_INFLIGHT_MAX, CONN_INFLIGHT_MAX);
+}
+
+static int rule_batch(struct req *r, struct fault *f)
+{
+	if (!r->batch)
+		return 0;
+	if (r->cmd->flags & API_BLOCKS)
+		return fault_set(f, FAULT_INVALID_REQUEST, "%s may wait, which nothing in a batch may", r->cmd->name);
+	if (r->batch->out.len > CONN_LINE_MAX)
+		return fault_set(f, FAULT_TOO_LARGE, "the answers of this batch are too long; make it smaller");
+	return 0;
+}
+
+static int rule_admin(struct req *r, struct fault *f)
+{
+	if (!(r->cmd->flags & API_ADMIN) || r->conn->peer.admin)
+		return 0;
+	fault_set(f, FAULT_DENIED, "%s is for root and uid %u; you are uid %u", r->cmd->name, engine.uid,
+		  r->conn->peer.uid);
+	return fault_data(f, "\"rule\":\"admin\"");
+}
+
+static int rule_stopping(struct req *r, struct fault *f)
+{
+	enum api_id id = r->cmd->id;
+	if (!engine.stopping || (id != CMD_process_start && id != CMD_job_start && id != CMD_job_restart))
+		return 0;
+	return fault_set(f, FAULT_SHUTDOWN, "mpd is shutting down and starts nothing any more");
+}
+
+static int (*const rules[])(struct req *, struct fault *) = {rule_id, rule_room, rule_batch, rule_admin, rule_stopping};
+
+static int req_admit(struct req *r, const struct span m[ENV_COUNT], struct fault *f)
+{
+	int code = req_fds(r, m[ENV_FDS], f);
+	if (!code)
+		code = req_method(r, m[ENV_METHOD], f);
+	for (size_t i = 0; !code && i < ARRAY_LEN(rules); i++)
+		code = rules[i](r, f);
+	return code;
+}
+
+/* 0: it is answered or parked, and may be gone. */
+static int req_run(struct req *r, struct span params, struct fault *f)
+{
+	if (params.p && scan_type(params) != SCAN_OBJECT)
+		return fault_set(f, FAULT_PARAMS, "params must be an object: {\"name\": value, ...}");
+	void *args = arena_alloc(&rpc.arena, r->cmd->size);
+	if (!args)
+		return fault_set(f, FAULT_INTERNAL, "out of memory");
+	int code = api_decode(r->cmd, params, &rpc.arena, args, f);
+	return code ? code : rpc_handlers[r->cmd->id](r, args, f);
+}
+
+static void request(struct conn *c, struct batch *b, struct span object)
+{
+	struct span m[ENV_COUNT] = {{NULL, 0}};
+	struct fault f;
+	struct req *r = NULL;
+	rpc_stats.requests++;
+	int code = envelope_sort(object, m, &f);
+	if (!code)
+		code = envelope_check(m, &f);
+	if (!code && !(r = req_new(c, b, m[ENV_ID])))
+		code = fault_set(&f, FAULT_INTERNAL, "out of memory");
+	if (code) {
+		answer_fault(c, b, m[ENV_ID], &f);
+		return;
+	}
+	code = req_admit(r, m, &f);
+	if (!code && !answer_again(r))
+		code = req_run(r, m[ENV_PARAMS], &f);
+	if (code)
+		req_fail(r, &f);
+	arena_reset(&rpc.arena);
+}
+
+/* --- lines ------------------------------------------------------------------------------------------------------- */
+
+static void batch(struct conn *c, struct span array)
+{
+	struct span none, value;
+	struct scan_iter it = scan_iter(array);
+	struct batch *b = calloc(1, sizeof(*b));
+	struct fault f;
+	if (!b) {
+		fault_set(&f, FAULT_INTERNAL, "out of memory");
+		rpc_refuse(c, &f);
+		return;
+	}
+	b->conn = c;
+	b->open = 1;
+	rpc_stats.batches++;
+	fault_set(&f, FAULT_INVALID_REQUEST, "a batch holds requests, which are objects");
+	while (scan_next(&it, &none, &value)) {
+		if (scan_type(value) == SCAN_OBJECT)
+			request(c, b, value);
+		else
+			answer_fault(c, b, (struct span){NULL, 0}, &f);
+	}
+	batch_left(b);
+}
+
+static void not_a_request(struct conn *c, struct span value)
+{
+	struct fault f;
+	size_t n = scan_count(value);
+	if (n > CONN_BATCH_MAX)
+		fault_set(&f, FAULT_INVALID_REQUEST, "a batch holds at most %d requests", CONN_BATCH_MAX);
+	else
+		fault_set(&f, FAULT_INVALID_REQUEST, "a line holds a request, or an array of at least one");
+	rpc_refuse(c, &f);
+}
+
+static void not_json(struct conn *c, const struct scan_error *e)
+{
+	struct fault f;
+	fault_set(&f, FAULT_PARSE, "byte %zu of the line: %s", e->at, e->what);
+	rpc_refuse(c, &f);
+	if (++c->bad_lines >= CONN_BAD_LINES_MAX)
+		conn_close_soon(c);
+}
+
+void rpc_line(struct conn *c, struct span line)
+{
+	struct span value;
+	struct scan_error e;
+	if (scan_check(line, &value, &e)) {
+		not_json(c, &e);
+		return;
+	}
+	c->bad_lines = 0;
+	size_t n = scan_type(value) == SCAN_ARRAY ? scan_count(value) : 0;
+	if (scan_type(value) == SCAN_OBJECT)
+		request(c, NULL, value);
+	else if (n > 0 && n <= CONN_BATCH_MAX)
+		batch(c, value);
+	else
+		not_a_request(c, value);
+}
+
+void rpc_too_long(struct conn *c)
+{
+	struct fault f;
+	fault_set(&f, FAULT_TOO_LARGE, "a line has at most %zu bytes", CONN_LINE_MAX);
+	fault_data(&f, "\"limit\":\"message\",\"max\":%zu", CONN_LINE_MAX);
+	rpc_refuse(c, &f);
+}
