@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A verb's flags and words. Most flags are the registry's: they are checked by their type and become members of the
+ * request while they are read. mpctl's own flags are kept as text for the verb's function.
+ */
+#ifndef MPCTL_ARGS_H
+#define MPCTL_ARGS_H
+
+#include "cli/cli.h"
+
+enum flag {
+	FLAG_NO_WAIT,
+	FLAG_WAIT,
+	FLAG_TIMEOUT,
+	FLAG_LEADER_ONLY,
+	FLAG_DETACH,
+	FLAG_ENV,
+	FLAG_DIR,
+	FLAG_PARENT,
+	FLAG_COLUMNS,
+	FLAG_TREE,
+	FLAG_CHILDREN,
+	FLAG_NO_HEADER,
+	FLAG_WATCH,
+	FLAG_ALL,
+	FLAG_FOLLOW,
+	FLAG_NO_PREFIX,
+	FLAG_COUNT
+};
+#define OWN(flag) (1u << FLAG_##flag)
+
+#define ARGS_PARAMS_MAX 32
+
+struct args {
+	const struct verb *verb;
+	const char *param[ARGS_PARAMS_MAX]; /* the registry's flags as given, by NTH_...; NULL: not given */
+	const char *own[FLAG_COUNT];        /* mpctl's own; "" for one without a value; NULL: not given */
+	struct buf members;                 /* of the request's params: JSON without braces */
+	char **words;                       /* what is no flag, in order */
+	size_t nwords;
+	char **command; /* what follows "--", ended by NULL; NULL: there was none */
+	const char **env; /* the values of every -e */
+	size_t nenv;
+};
+
+/* The flags of every verb, and mpctl's own by enum flag; the names have '_' for '-', as in the registry. */
+extern const struct api_arg args_global[];
+extern const size_t args_nglobal;
+extern const struct api_arg args_own[FLAG_COUNT];
+
+/* Reads the global options at the front of ARGV (ended by NULL); returns how many words they take. */
+size_t args_globals(char **argv);
+/* Reads all of ARGV for VERB. What is wrong ends the program with STATUS_USAGE. */
+void args_parse(struct args *, const struct verb *, char **argv);
+/* Whether VERB takes the N-th argument of its command as a flag. */
+bool args_takes(const struct verb *, size_t n);
+/* Adds "targets" from the words after the first SKIP. Without any: fine when `all` was given or OPTIONAL. */
+void args_targets(struct args *, size_t skip, bool all, bool optional);
+/* Ends with STATUS_USAGE: "mpctl: VERB: MESSAGE (see: mpctl help VERB)". */
+void args_wrong(const struct args *, const char *fmt, ...) PRINTF(2, 3) __attribute__((noreturn));
+/* Ends with a usage error when there are more than MAX words. */
+void args_most(const struct args *, size_t max);
+/* The value of a DURATION that was checked. */
+nsec_t args_duration(const char *value);
+
+/* Writing members: each adds a comma where one is needed. */
+void member(struct buf *, const char *name); /* the value is to follow */
+void member_raw(struct buf *, const char *name, const char *json);
+void member_int(struct buf *, const char *name, int64_t);
+void member_words(struct buf *, const char *name, char *const *words, size_t n);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* What a start inherits from its caller: launch.h. */
+#include "cli/launch.h"
+#include "cli/render.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* What the daemon sets anew for each process. */
+static const char *const not_inherited[] = {"MPD_PROCESS=", "MPD_PARENT=", "MPD_NAME="};
+
+static bool is_inherited(const char *variable)
+{
+	for (size_t i = 0; i < ARRAY_LEN(not_inherited); i++)
+		if (!strncmp(variable, not_inherited[i], strlen(not_inherited[i])))
+			return false;
+	const char *equals = strchr(variable, '=');
+	return equals && equals != variable;
+}
+
+static bool is_overridden(const struct args *a, const char *variable)
+{
+	size_t n = (size_t)(strchr(variable, '=') - variable);
+	for (size_t i = 0; i < a->nenv; i++)
+		if (!strncmp(a->env[i], variable, n) && (a->env[i][n] == '=' || a->env[i][n] == '\0'))
+			return true;
+	return false;
+}
+
+static void put_variable(struct buf *b, struct span variable)
+{
+	if (b->p[b->len - 1] != '[')
+		buf_putc(b, ',');
+	scan_put_bytes(b, variable);
+}
+
+/* -e K=V, or -e K for the value it has here. */
+static void put_given(struct buf *b, const char *given)
+{
+	AUTO_BUF variable = BUF_INIT;
+	const char *value = strchr(given, '=') ? NULL : getenv(given);
+	if (!strchr(given, '=') && !value)
+		return;
+	buf_puts(&variable, given);
+	if (value)
+		buf_printf(&variable, "=%s", value);
+	put_variable(b, buf_view(&variable));
+}
+
+static void put_environment(struct buf *b, const struct args *a, bool inherit)
+{
+	member_raw(b, "env", "[");
+	for (char **e = environ; inherit && *e; e++)
+		if (is_inherited(*e) && !is_overridden(a, *e))
+			put_variable(b, span_of(*e));
+	for (size_t i = 0; i < a->nenv; i++)
+		put_given(b, a->env[i]);
+	buf_putc(b, ']');
+}
+
+/* The path is for display only: where there is none, the descriptor alone is sent. */
+static void put_path(struct buf *b, int fd)
+{
+	char link[40], path[4096];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path));
+	if (n <= 0 || n == (ssize_t)sizeof(path) || path[0] != '/')
+		return;
+	member(b, "cwd");
+	scan_put_bytes(b, (struct span){path, (size_t)n});
+}
+
+static void put_directory(struct launch *l, const char *dir)
+{
+	l->cwd = open(dir ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (l->cwd < 0)
+		die(STATUS_NOT_EXECUTABLE, "cannot enter %s: %s", dir ? dir : "the working directory", strerror(errno));
+	l->fds[l->nfds++] = l->cwd;
+	member_raw(&l->members, "cwd_fd", "true");
+	put_path(&l->members, l->cwd);
+}
+
+static void put_umask(struct buf *b)
+{
+	mode_t mask = umask(0);
+	umask(mask);
+	member_int(b, "umask", mask);
+}
+
+static void put_parent(struct buf *b, const struct args *a, pid_t parent)
+{
+	const char *given = a->own[FLAG_PARENT];
+	if (!given && (parent == 0 || getenv("MPD_PROCESS")))
+		return;
+	member(b, "parent");
+	buf_printf(b, "{\"pid\":%lld}", given ? strtoll(given, NULL, 10) : (long long)parent);
+}
+
+static size_t count_words(char *const *words)
+{
+	size_t n = 0;
+	while (words[n])
+		n++;
+	return n;
+}
+
+void launch_init(struct launch *l, struct args *a, pid_t parent)
+{
+	const char *context = a->param[NTH_process_start_context];
+	bool fork = !context || !strcmp(context, "fork");
+	size_t n = a->command ? count_words(a->command) : 0;
+	if (n == 0)
+		args_wrong(a, "which command? put it behind --");
+	*l = (struct launch){.members = a->members, .cwd = -1};
+	a->members = (struct buf)BUF_INIT;
+	member_words(&l->members, "argv", a->command, n);
+	if (!context)
+		member_raw(&l->members, "context", "\"fork\"");
+	if (fork || a->nenv)
+		put_environment(&l->members, a, fork);
+	if (fork || a->own[FLAG_DIR])
+		put_directory(l, a->own[FLAG_DIR]);
+	if (fork)
+		put_umask(&l->members);
+	put_parent(&l->members, a, parent);
+}
+
+void launch_done(struct launch *l)
+{
+	buf_done(&l->members);
+	if (l->cwd >= 0)
+		close(l->cwd);
+	l->cwd = -1;
+}
+
+void launch_stdio(struct launch *l, const char *name, int fd)
+{
+	bool open = fcntl(fd, F_GETFD) >= 0;
+	member_raw(&l->members, name, open ? "\"fd\"" : "\"null\"");
+	if (open)
+		l->fds[l->nfds++] = fd;
+}
+
+struct call *launch_send(struct client *c, const struct launch *l)
+{
+	return client_send(c, CMD_process_start, &l->members, l->fds, l->nfds);
+}
