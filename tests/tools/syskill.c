@@ -13,13 +13,13 @@
  */
 #include "common/sys.h"
 
+#include <linux/ptrace.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <linux/ptrace.h>
 
 enum { KILLED = 0, ALIVE = 1, ENDED = 2, FAILED = 3 };
 
@@ -27,16 +27,54 @@ static const struct {
 	long nr;
 	const char *name;
 } names[] = {
-#define CALL(name) {SYS_##name, #name}
-	CALL(read),	 CALL(write),	    CALL(pread64),     CALL(pwrite64),	CALL(readv),	      CALL(writev),
-	CALL(sendmsg),	 CALL(recvmsg),	    CALL(sendto),      CALL(recvfrom),	CALL(accept4),	      CALL(close),
-	CALL(openat),	 CALL(fallocate),   CALL(ftruncate),   CALL(fstat),	CALL(newfstatat),     CALL(mkdirat),
-	CALL(mmap),	 CALL(munmap),	    CALL(mremap),      CALL(brk),	CALL(epoll_ctl),      CALL(epoll_pwait),
-	CALL(fcntl),	 CALL(memfd_create), CALL(pidfd_open),  CALL(getsockopt), CALL(timerfd_settime), CALL(splice),
-	CALL(getrandom), CALL(lseek),	    CALL(getdents64),  CALL(ioctl),	CALL(eventfd2),	      CALL(fsync),
+#define CALL(name)                                                                                                     \
+	{                                                                                                              \
+		SYS_##name, #name                                                                                      \
+	}
+	CALL(read),
+	CALL(write),
+	CALL(pread64),
+	CALL(pwrite64),
+	CALL(readv),
+	CALL(writev),
+	CALL(sendmsg),
+	CALL(recvmsg),
+	CALL(sendto),
+	CALL(recvfrom),
+	CALL(accept4),
+	CALL(close),
+	CALL(openat),
+	CALL(fallocate),
+	CALL(ftruncate),
+	CALL(fstat),
+	CALL(newfstatat),
+	CALL(mkdirat),
+	CALL(mmap),
+	CALL(munmap),
+	CALL(mremap),
+	CALL(brk),
+	CALL(epoll_ctl),
+	CALL(epoll_pwait),
+	CALL(fcntl),
+	CALL(memfd_create),
+	CALL(pidfd_open),
+	CALL(getsockopt),
+	CALL(timerfd_settime),
+	CALL(splice),
+	CALL(getrandom),
+	CALL(lseek),
+	CALL(getdents64),
+	CALL(ioctl),
+	CALL(eventfd2),
+	CALL(fsync),
 	CALL(clock_gettime),
 #ifdef SYS_epoll_wait
-	CALL(epoll_wait), CALL(open), CALL(mkdir), CALL(stat), CALL(poll), CALL(readlink),
+	CALL(epoll_wait),
+	CALL(open),
+	CALL(mkdir),
+	CALL(stat),
+	CALL(poll),
+	CALL(readlink),
 #endif
 };
 
@@ -63,10 +101,7 @@ static long entered(pid_t pid)
 	return (long)info.entry.nr;
 }
 
-static bool is_stop_signal(int sig)
-{
-	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
-}
+static bool is_stop_signal(int sig) { return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU; }
 
 /* Lets a stopped tracee go on to its next stop. */
 static void resume(pid_t pid, int status)
