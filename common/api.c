@@ -354,7 +354,8 @@ int api_decode(const struct api_cmd *cmd, struct span params, struct arena *aren
 	uint64_t *given = memset(args, 0, cmd->size); /* the first member of every argument struct */
 	enum scan_type type = params.p ? scan_type(params) : SCAN_NULL;
 	if (type == SCAN_ARRAY)
-		return fault_set(f, FAULT_PARAMS, "params must be an object: parameters are given by name, not by position");
+		return fault_set(f, FAULT_PARAMS,
+				 "params must be an object: parameters are given by name, not by position");
 	if (type != SCAN_OBJECT && type != SCAN_NULL)
 		return fault_set(f, FAULT_PARAMS, "params must be an object");
 	int code = type == SCAN_OBJECT ? decode_members(cmd, params, arena, given, f) : 0;

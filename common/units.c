@@ -39,9 +39,11 @@ static const struct {
 	const char *name;
 	nsec_t length;
 } duration_units[] = {
-	{"", NSEC_PER_SEC},        {"s", NSEC_PER_SEC},         {"ms", NSEC_PER_MS},          {"us", 1000},
-	{"m", 60 * NSEC_PER_SEC},  {"min", 60 * NSEC_PER_SEC},  {"h", 3600 * NSEC_PER_SEC},   {"d", 86400 * NSEC_PER_SEC},
-	{"sec", NSEC_PER_SEC},     {"ns", 1},
+	{"", NSEC_PER_SEC},         {"s", NSEC_PER_SEC},
+	{"ms", NSEC_PER_MS},        {"us", 1000},
+	{"m", 60 * NSEC_PER_SEC},   {"min", 60 * NSEC_PER_SEC},
+	{"h", 3600 * NSEC_PER_SEC}, {"d", 86400 * NSEC_PER_SEC},
+	{"sec", NSEC_PER_SEC},      {"ns", 1},
 };
 
 /* As scan_seconds(): what passes 200 years is for ever. */
@@ -85,10 +87,11 @@ static const struct {
 	const char *name;
 	int number;
 } signals[] = {
-#define S(name) {#name, SIG##name}
-	S(HUP),  S(INT),  S(QUIT), S(ILL),  S(TRAP), S(ABRT),   S(BUS),  S(FPE),  S(KILL),   S(USR1),  S(SEGV),
-	S(USR2), S(PIPE), S(ALRM), S(TERM), S(CHLD), S(CONT),   S(STOP), S(TSTP), S(TTIN),   S(TTOU),  S(URG),
-	S(XCPU), S(XFSZ), S(PROF), S(IO),   S(PWR),  S(SYS),    S(IOT),  S(POLL), S(WINCH),  S(STKFLT), S(VTALRM),
+#define S(name) #name, SIG##name
+	{S(HUP)},  {S(INT)},  {S(QUIT)}, {S(ILL)},   {S(TRAP)},   {S(ABRT)},   {S(BUS)},  {S(FPE)},  {S(KILL)},
+	{S(USR1)}, {S(SEGV)}, {S(USR2)}, {S(PIPE)},  {S(ALRM)},   {S(TERM)},   {S(CHLD)}, {S(CONT)}, {S(STOP)},
+	{S(TSTP)}, {S(TTIN)}, {S(TTOU)}, {S(URG)},   {S(XCPU)},   {S(XFSZ)},   {S(PROF)}, {S(IO)},   {S(PWR)},
+	{S(SYS)},  {S(IOT)},  {S(POLL)}, {S(WINCH)}, {S(STKFLT)}, {S(VTALRM)},
 #undef S
 };
 #define SIGNAL_MAX 64

@@ -29,8 +29,8 @@ static void knows_the_vectors(void **state)
 		size_t n;
 		uint32_t crc;
 	} vectors[] = {
-		{"", 0, 0},           {"123456789", 9, 0xe3069283}, {zeros, 32, 0x8a9136aa},
-		{ones, 32, 0x62a8ab43}, {up, 32, 0x46dd794e},         {down, 32, 0x113fdb5c},
+		{"", 0, 0},           {"123456789", 9, 0xe3069283}, {zeros, 32, 0x8a9136aa}, {ones, 32, 0x62a8ab43},
+		{up, 32, 0x46dd794e}, {down, 32, 0x113fdb5c},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
 		assert_int_equal(crc32c(0, vectors[i].p, vectors[i].n), vectors[i].crc);
@@ -57,7 +57,8 @@ static void parts_give_the_whole(void **state)
 	(void)state;
 	const char text[] = "what is committed is committed";
 	for (size_t cut = 0; cut < sizeof(text); cut++)
-		assert_int_equal(crc32c(crc32c(0, text, cut), text + cut, sizeof(text) - cut), crc32c(0, text, sizeof(text)));
+		assert_int_equal(crc32c(crc32c(0, text, cut), text + cut, sizeof(text) - cut),
+				 crc32c(0, text, sizeof(text)));
 }
 
 int main(void)

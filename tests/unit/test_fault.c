@@ -86,9 +86,18 @@ static void wrong_names_find_the_near_ones(void **state)
 	static const struct {
 		const char *word, *nearest;
 	} cases[] = {
-		{"timout", "timeout"},   {"timeuot", "timeout"},         {"Timeout", "timeout"},     {"target", "targets"},
-		{"tre", "tree"},         {"autorestrt", "autorestart"},  {"stop-signal", "stop_signal"}, {"pss", "ps"},
-		{"xyzzy", NULL},         {"", NULL},                     {"x", NULL},                {"qq", NULL},
+		{"timout", "timeout"},
+		{"timeuot", "timeout"},
+		{"Timeout", "timeout"},
+		{"target", "targets"},
+		{"tre", "tree"},
+		{"autorestrt", "autorestart"},
+		{"stop-signal", "stop_signal"},
+		{"pss", "ps"},
+		{"xyzzy", NULL},
+		{"", NULL},
+		{"x", NULL},
+		{"qq", NULL},
 		{"a", NULL},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

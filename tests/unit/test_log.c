@@ -54,7 +54,8 @@ static void a_line_says_when_who_and_how_bad(void **state)
 	unsetenv("JOURNAL_STREAM");
 	log_init("mpd", LOG_INFO);
 	log_warning("text %d", 7);
-	assert_true(matches(logged(), "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z mpd\\[[0-9]+\\] warning: text 7\n$"));
+	assert_true(matches(logged(),
+			    "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z mpd\\[[0-9]+\\] warning: text 7\n$"));
 	char today[32];
 	time_t now = time(NULL);
 	strftime(today, sizeof(today), "%Y-%m-%dT%H", gmtime(&now));

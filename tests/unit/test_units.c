@@ -16,15 +16,39 @@ static void durations(void **state)
 		const char *text;
 		nsec_t want; /* -1: refused */
 	} cases[] = {
-		{"0", 0},          {"10", 10 * SEC},        {"10s", 10 * SEC},    {"1.5", SEC * 3 / 2},
-		{"500ms", SEC / 2}, {"2m", 120 * SEC},       {"1h", 3600 * SEC},   {"1d", 86400 * SEC},
-		{".5", -1},        {"5.", -1},              {"1.5h", 5400 * SEC}, {"0.000000001", 1},
-		{"250us", 250000}, {"7ns", 7},              {"0.5ns", 1},         {"99999999999999999999", NSEC_NEVER},
-		{"1000000d", NSEC_NEVER},                   {"0.0000000001", 0},  {"3min", 180 * SEC},
-		{"", -1},          {"-1", -1},              {"+1", -1},           {"s", -1},
-		{".", -1},         {"1 s", -1},             {" 1", -1},           {"1S", -1},
-		{"1x", -1},        {"1.5.5", -1},           {"1e3", -1},          {"0x10", -1},
-		{"inf", -1},       {"nan", -1},
+		{"0", 0},
+		{"10", 10 * SEC},
+		{"10s", 10 * SEC},
+		{"1.5", SEC * 3 / 2},
+		{"500ms", SEC / 2},
+		{"2m", 120 * SEC},
+		{"1h", 3600 * SEC},
+		{"1d", 86400 * SEC},
+		{".5", -1},
+		{"5.", -1},
+		{"1.5h", 5400 * SEC},
+		{"0.000000001", 1},
+		{"250us", 250000},
+		{"7ns", 7},
+		{"0.5ns", 1},
+		{"99999999999999999999", NSEC_NEVER},
+		{"1000000d", NSEC_NEVER},
+		{"0.0000000001", 0},
+		{"3min", 180 * SEC},
+		{"", -1},
+		{"-1", -1},
+		{"+1", -1},
+		{"s", -1},
+		{".", -1},
+		{"1 s", -1},
+		{" 1", -1},
+		{"1S", -1},
+		{"1x", -1},
+		{"1.5.5", -1},
+		{"1e3", -1},
+		{"0x10", -1},
+		{"inf", -1},
+		{"nan", -1},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		nsec_t got = 42;
@@ -44,13 +68,30 @@ static void sizes(void **state)
 		int answer;
 		uint64_t want;
 	} cases[] = {
-		{"0", 0, 0},          {"4096", 0, 4096},          {"50M", 0, 50 << 20},      {"1G", 0, 1 << 30},
-		{"1k", 0, 1024},      {"1KB", 0, 1024},           {"1KiB", 0, 1024},         {"1.5K", 0, 1536},
-		{"12B", 0, 12},       {"1T", 0, (uint64_t)1 << 40}, {"15E", 0, (uint64_t)15 << 60},
-		{"16E", -1, 0},       {"18446744073709551615", -1, 0}, {"18446744073709551614", 0, UINT64_MAX - 1},
-		{"99999999999999999999999", -1, 0}, {"1.5", -1, 0},   {"", -1, 0},             {"K", -1, 0},
-		{"-1", -1, 0},        {"1iB", -1, 0},             {"1KK", -1, 0},            {"1 K", -1, 0},
-		{"1Kib ", -1, 0},     {"0x10", -1, 0},
+		{"0", 0, 0},
+		{"4096", 0, 4096},
+		{"50M", 0, 50 << 20},
+		{"1G", 0, 1 << 30},
+		{"1k", 0, 1024},
+		{"1KB", 0, 1024},
+		{"1KiB", 0, 1024},
+		{"1.5K", 0, 1536},
+		{"12B", 0, 12},
+		{"1T", 0, (uint64_t)1 << 40},
+		{"15E", 0, (uint64_t)15 << 60},
+		{"16E", -1, 0},
+		{"18446744073709551615", -1, 0},
+		{"18446744073709551614", 0, UINT64_MAX - 1},
+		{"99999999999999999999999", -1, 0},
+		{"1.5", -1, 0},
+		{"", -1, 0},
+		{"K", -1, 0},
+		{"-1", -1, 0},
+		{"1iB", -1, 0},
+		{"1KK", -1, 0},
+		{"1 K", -1, 0},
+		{"1Kib ", -1, 0},
+		{"0x10", -1, 0},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		uint64_t got = 42;
@@ -66,12 +107,34 @@ static void signals_by_name_and_number(void **state)
 		const char *text;
 		int want; /* 0: refused */
 	} cases[] = {
-		{"TERM", SIGTERM}, {"SIGTERM", SIGTERM},  {"sigterm", SIGTERM}, {"15", 15},           {"9", SIGKILL},
-		{"RTMIN", SIGRTMIN}, {"RTMIN+3", SIGRTMIN + 3}, {"SIGRTMAX-2", SIGRTMAX - 2}, {"64", 64},
-		{"IOT", SIGABRT},  {"RTMIN+0", SIGRTMIN}, {"0", 0},             {"65", 0},            {"", 0},
-		{"SIG", 0},        {"SIG15", 0},          {"-9", 0},            {"TERMX", 0},         {"TER", 0},
-		{"RTMIN+99", 0},   {"RTMIN-1", 0},        {"RTMAX+1", 0},       {"RTMIN+", 0},        {"RTMIN3", 0},
-		{"FOO", 0},        {"015", 0},            {" 15", 0},           {"SIGSIGTERM", 0},
+		{"TERM", SIGTERM},
+		{"SIGTERM", SIGTERM},
+		{"sigterm", SIGTERM},
+		{"15", 15},
+		{"9", SIGKILL},
+		{"RTMIN", SIGRTMIN},
+		{"RTMIN+3", SIGRTMIN + 3},
+		{"SIGRTMAX-2", SIGRTMAX - 2},
+		{"64", 64},
+		{"IOT", SIGABRT},
+		{"RTMIN+0", SIGRTMIN},
+		{"0", 0},
+		{"65", 0},
+		{"", 0},
+		{"SIG", 0},
+		{"SIG15", 0},
+		{"-9", 0},
+		{"TERMX", 0},
+		{"TER", 0},
+		{"RTMIN+99", 0},
+		{"RTMIN-1", 0},
+		{"RTMAX+1", 0},
+		{"RTMIN+", 0},
+		{"RTMIN3", 0},
+		{"FOO", 0},
+		{"015", 0},
+		{" 15", 0},
+		{"SIGSIGTERM", 0},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int got = 0;
@@ -99,7 +162,8 @@ static void signal_names_go_both_ways(void **state)
 static void booleans(void **state)
 {
 	(void)state;
-	static const char *const right[] = {"false", "true", "no", "yes", "off", "on", "0", "1", "FALSE", "True", "NO", "Yes"};
+	static const char *const right[] = {"false", "true", "no",    "yes",  "off", "on",
+					    "0",     "1",    "FALSE", "True", "NO",  "Yes"};
 	static const char *const wrong[] = {"", "tru", "truee", "2", "y", "enable", " on"};
 	for (size_t i = 0; i < ARRAY_LEN(right); i++) {
 		bool got = i % 2 == 0;
@@ -119,8 +183,14 @@ static void durations_are_told_shortly(void **state)
 		nsec_t t;
 		const char *want;
 	} cases[] = {
-		{0, "0ms"},           {340 * NSEC_PER_MS, "340ms"}, {SEC - 1, "999ms"},     {5 * SEC + 299999999, "5.2s"},
-		{59 * SEC, "59.0s"},  {67 * SEC, "1m07s"},          {7500 * SEC, "2h05m"},  {273600 * SEC, "3d04h"},
+		{0, "0ms"},
+		{340 * NSEC_PER_MS, "340ms"},
+		{SEC - 1, "999ms"},
+		{5 * SEC + 299999999, "5.2s"},
+		{59 * SEC, "59.0s"},
+		{67 * SEC, "1m07s"},
+		{7500 * SEC, "2h05m"},
+		{273600 * SEC, "3d04h"},
 		{NSEC_NEVER, "never"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -137,8 +207,8 @@ static void sizes_are_told_shortly(void **state)
 		uint64_t size;
 		const char *want;
 	} cases[] = {
-		{0, "0B"},           {12, "12B"},          {1023, "1023B"},         {1024, "1K"},
-		{1536, "1.5K"},      {340 << 10, "340K"},  {(3 << 20) / 2, "1.5M"}, {(uint64_t)1 << 40, "1T"},
+		{0, "0B"},           {12, "12B"},         {1023, "1023B"},         {1024, "1K"},
+		{1536, "1.5K"},      {340 << 10, "340K"}, {(3 << 20) / 2, "1.5M"}, {(uint64_t)1 << 40, "1T"},
 		{UINT64_MAX, "15E"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
