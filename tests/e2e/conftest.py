@@ -5,4 +5,5 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from harness import fifo, make_mpd, mpd, pytest_runtest_makereport, tree_mpd  # noqa: E402,F401
+from harness import (  # noqa: E402,F401
+    fifo, full, make_mpd, mpd, pytest_configure, pytest_runtest_makereport, pytest_terminal_summary, tree_mpd)

@@ -10,7 +10,7 @@ What holds for every test that uses the fixtures `mpd` and `make_mpd`:
     and is found by its pid), no cgroup; and the log holds no sanitizer's report and no BUG. Each of these fails the test.
 
 The environment: MPD_BUILD (the folder with the programs, default build), MPD_SLOW (a factor for all timeouts; figures of
-speed are only asserted when it is 1), MPD_SOAK (the full figures instead of the scaled ones).
+speed are only asserted when it is 1).
 """
 import array
 import collections
@@ -36,7 +36,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("MPD_BUILD", "build")).resolve()
 MPD, ENGINE, MPCTL, TOOLS = BUILD / "mpd", BUILD / "mpd-engine", BUILD / "mpctl", BUILD / "tests" / "tools"
 SLOW = float(os.environ.get("MPD_SLOW") or (4 if "asan" in BUILD.name else 1))
-SOAK = bool(os.environ.get("MPD_SOAK"))
 TOOL_PATH = f"{BUILD}:/usr/local/bin:/usr/bin:/bin"  # for shells in which `mpctl` is this build's
 PATIENCE = 20 * SLOW  # seconds after which something that must happen has not happened
 
@@ -519,6 +518,17 @@ class Daemon:
         return pathlib.Path(self.process(target)["log"][stream]).read_bytes()
 
 
+# --- figures -------------------------------------------------------------------------------------------------------
+
+figures = []
+
+
+def figure(text):
+    """Something measured, to be shown at the end of the run, also when all went well."""
+    print(text)
+    figures.append(text)
+
+
 # --- programs for tests to start ------------------------------------------------------------------------------------
 
 class Fifo:
@@ -616,6 +626,23 @@ def fifo(tmp_path):
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture(params=["scaled", pytest.param("full", marks=pytest.mark.soak)])
+def full(request):
+    """For tests of two sizes: true in `make soak`, false in `make check`."""
+    return request.param == "full"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: takes too long for `make check`; run by `make soak`")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if figures:
+        terminalreporter.section("figures")
+    while figures:
+        terminalreporter.write_line(figures.pop(0))
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

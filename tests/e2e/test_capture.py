@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SLOW, until, wait_dead
+from harness import PATIENCE, SLOW, figure, until, wait_dead
 
 
 def test_much_output_is_complete(mpd):
@@ -90,7 +90,7 @@ def test_output_over_engine_deaths(mpd):
         kills += 1
         until(lambda: mpd.process("x")["log"] or True)
     assert mpd.join("x")["processes"][0]["exitcode"] == 0
-    print(f"the engine died {kills} times while it captured")
+    figure(f"the engine died {kills} times while it captured")
     wanted = hashlib.sha256(subprocess.run(["/usr/bin/seq", "1", "3000000"], stdout=subprocess.PIPE, check=True).stdout)
     assert hashlib.sha256(mpd.output("x")).digest() == wanted.digest()
     assert kills >= 1
@@ -144,7 +144,7 @@ def test_a_job_that_writes_without_end_lets_others_live(mpd):
             connection.call("mpd.ping")
             slowest = max(slowest, time.monotonic() - before)
     mpd.rpc("process.kill", targets=["noise"])
-    print(f"slowest of 100 pings beside a job that writes without end: {slowest * 1000:.1f} ms")
+    figure(f"slowest of 100 pings beside a job that writes without end: {slowest * 1000:.1f} ms")
     assert slowest < 0.5 * SLOW
 
 

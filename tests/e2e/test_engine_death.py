@@ -17,8 +17,8 @@ import time
 
 import pytest
 
-from harness import (PATIENCE, SLOW, SOAK, TOOLS, Connection, ConnectionLost, Daemon, Fifo, RpcError, alive, all_stats,
-                     until, wait_dead)
+from harness import (PATIENCE, SLOW, TOOLS, Connection, ConnectionLost, Daemon, Fifo, RpcError, alive, all_stats,
+                     figure, until, wait_dead)
 
 
 class Client:
@@ -233,7 +233,7 @@ def test_death_between_every_two_system_calls(make_mpd):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(work) for _ in range(2)]:
             done.result()
-    print(f"the engine was killed at {tested} of its system calls, every {step}.")
+    figure(f"the engine was killed at {tested} of its system calls, every {step}.")
     assert not failures, "\n".join(failures)
     assert tested >= 50 / step, "the scenario is too short to mean anything"
 
@@ -290,8 +290,8 @@ class Load:
         assert len(runs) == len(set(runs)) == self.done, "something was started twice, or never"
 
 
-def test_death_at_random_under_load(make_mpd):
-    kills = 200 if SOAK else 25 if SLOW == 1 else 8
+def test_death_at_random_under_load(make_mpd, full):
+    kills = 200 if full else 25 if SLOW == 1 else 8
     mpd = make_mpd()
     crew = {}
     with mpd.connect() as connection:
@@ -312,7 +312,7 @@ def test_death_at_random_under_load(make_mpd):
     assert mpd.status()["engines"] == kills + 1
     outages.sort()
     p50, p99 = statistics.median(outages) * 1000, outages[min(len(outages) - 1, int(len(outages) * 0.99))] * 1000
-    print(f"engine killed {kills} times under load ({load.done} start+join beside 200 processes): outage p50 {p50:.1f} ms, "
+    figure(f"engine killed {kills} times under load ({load.done} start+join beside 200 processes): outage p50 {p50:.1f} ms, "
           f"p99 {p99:.1f} ms (goal: 50 ms)")
     if SLOW == 1:
         assert p50 < 100 and p99 < 500
@@ -364,7 +364,7 @@ def test_a_hanging_engine_is_replaced(mpd, fifo):
     os.write(gate.fd, b"go\n")  # the keeper's message of this exit stays unread: so it begins to look
     assert wait_dead(hanging, 10 * SLOW), "nobody killed the engine that hangs"
     took = time.monotonic() - begin
-    print(f"a hanging engine was killed after {took:.1f} s")
+    figure(f"a hanging engine was killed after {took:.1f} s")
     assert 1.5 < took < 6 * SLOW
     assert mpd.join("x")["processes"][0]["exitcode"] == 5
     assert mpd.engine_pid() != hanging

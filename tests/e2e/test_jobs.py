@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import MPCTL, PATIENCE, SLOW, StartFailed, alive, open_fds, stat_of, until, wait_dead
+from harness import MPCTL, PATIENCE, SLOW, StartFailed, alive, figure, open_fds, stat_of, until, wait_dead
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root runs jobs as others")
 
@@ -172,7 +172,7 @@ def test_the_delay_grows_to_its_cap_and_starts_anew_after_health(make_mpd, scrip
     until(lambda: len(lines(script.dir / "runs")) >= 9)
     times = [int(t) / 1e9 for t in lines(script.dir / "runs")]
     gaps = [b - a for a, b in zip(times, times[1:])]
-    print("restart delays:", " ".join(f"{gap * 1000:.0f}" for gap in gaps), "ms")
+    figure("restart delays: " + " ".join(f"{gap * 1000:.0f}" for gap in gaps) + " ms")
     assert gaps[0] >= 0.03 and gaps[2] > 1.5 * gaps[0] and min(gaps[3:6]) >= 0.14, gaps
     if SLOW == 1:
         assert max(gaps[:6]) < 0.8, "the cap"

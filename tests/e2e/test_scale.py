@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, ROOT, SLOW, SOAK, alive, children_of, open_fds, until
+from harness import PATIENCE, ROOT, SLOW, alive, children_of, figure, open_fds, until
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 import bench  # noqa: E402
@@ -44,7 +44,7 @@ def room_for(mpd, n):
         pytest.skip(f"the limit on descriptors leaves no room for {n} processes")
 
 
-def test_a_thousand_processes(mpd):
+def test_a_thousand_processes(mpd, full):
     count = 1000 if FAST else 200
     room_for(mpd, count)
     keeper, engine = mpd.pid, mpd.engine_pid()
@@ -53,15 +53,15 @@ def test_a_thousand_processes(mpd):
         connection.call("mpd.ping")
 
     memory = {"keeper": private_dirty(keeper), "engine": private_dirty(engine)}
-    print(f"{count} processes: private dirty memory of the keeper {memory['keeper'] >> 10} KiB (goal 300), "
+    figure(f"{count} processes: private dirty memory of the keeper {memory['keeper'] >> 10} KiB (goal 300), "
           f"of the engine {memory['engine'] / (1 << 20):.1f} MiB (goal 12)")
 
-    span = 60 if SOAK else 10
+    span = 60 if full else 10
     time.sleep(1)  # what the starts set in motion comes to rest
     before = wake_ups(keeper), wake_ups(engine)
     time.sleep(span)  # idleness is a length of time
     woken = wake_ups(keeper) - before[0], wake_ups(engine) - before[1]
-    print(f"woken in {span} s of idleness: keeper {woken[0]}, engine {woken[1]} times (goal: 2 a minute)")
+    figure(f"woken in {span} s of idleness: keeper {woken[0]}, engine {woken[1]} times (goal: 2 a minute)")
 
     times = []
     for _ in range(11):
@@ -69,13 +69,13 @@ def test_a_thousand_processes(mpd):
         shown = mpd.ctl("ps", "--no-header")
         times.append((time.monotonic() - begin) * 1000)
         assert len(shown.out.splitlines()) == count
-    print(f"mpctl ps of {count}: {statistics.median(times):.1f} ms (goal 20)")
+    figure(f"mpctl ps of {count}: {statistics.median(times):.1f} ms (goal 20)")
 
     begin = time.monotonic()
     stopped = mpd.ctl("stop", "--all", timeout=60)
     took = time.monotonic() - begin
     assert stopped.code == 0 and not any(alive(pid) for pid in pids)
-    print(f"mpctl stop --all of {count}: {took:.2f} s (goal 0.5)")
+    figure(f"mpctl stop --all of {count}: {took:.2f} s (goal 0.5)")
     assert mpd.status()["processes"]["alive"] == 0
 
     assert sum(woken) <= max(1, span // 30)
@@ -105,7 +105,7 @@ def test_ten_thousand_one_after_the_other(mpd):
             ended = connection.call("process.join", targets=[f"#{made['id']}"])["processes"]
             assert [(p["id"], p["exitcode"]) for p in ended] == [(made["id"], n % 256)]
     took = time.monotonic() - begin
-    print(f"{count} started and joined one after the other: {took:.1f} s, {took / count * 1e6:.0f} us each; "
+    figure(f"{count} started and joined one after the other: {took:.1f} s, {took / count * 1e6:.0f} us each; "
           f"engine's private dirty memory now {private_dirty(mpd.engine_pid()) / (1 << 20):.1f} MiB")
     nothing_left(mpd, fds)
 
@@ -123,7 +123,7 @@ def test_two_thousand_at_once(mpd, fifo):
         for _ in range(count):
             os.write(gate.fd, b"\n")
         ended = connection.reply(number)["processes"]
-        print(f"{count} at once, started and joined in {time.monotonic() - begin:.2f} s")
+        figure(f"{count} at once, started and joined in {time.monotonic() - begin:.2f} s")
     assert [(p["id"], p["exitcode"]) for p in ended] == [(m["id"], n % 256) for n, m in enumerate(made)]
     nothing_left(mpd, fds)
 
@@ -142,5 +142,5 @@ def test_the_cost_over_the_systems_own(mpd, mode, turns, rounds, limit):
     if not FAST:
         pytest.skip("figures of a slowed-down build say nothing")
     result = bench.measure(mpd, mode, turns, rounds)
-    print(bench.line(result))
+    figure(bench.line(result))
     assert result["ratio"] < limit, json.dumps(result)

@@ -13,7 +13,6 @@
  */
 #include "common/sys.h"
 
-#include <linux/ptrace.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,59 +22,24 @@
 
 enum { KILLED = 0, ALIVE = 1, ENDED = 2, FAILED = 3 };
 
+/* Those an engine makes. */
 static const struct {
 	long nr;
 	const char *name;
 } names[] = {
-#define CALL(name)                                                                                                     \
-	{                                                                                                              \
-		SYS_##name, #name                                                                                      \
-	}
-	CALL(read),
-	CALL(write),
-	CALL(pread64),
-	CALL(pwrite64),
-	CALL(readv),
-	CALL(writev),
-	CALL(sendmsg),
-	CALL(recvmsg),
-	CALL(sendto),
-	CALL(recvfrom),
-	CALL(accept4),
-	CALL(close),
-	CALL(openat),
-	CALL(fallocate),
-	CALL(ftruncate),
-	CALL(fstat),
-	CALL(newfstatat),
-	CALL(mkdirat),
-	CALL(mmap),
-	CALL(munmap),
-	CALL(mremap),
-	CALL(brk),
-	CALL(epoll_ctl),
-	CALL(epoll_pwait),
-	CALL(fcntl),
-	CALL(memfd_create),
-	CALL(pidfd_open),
-	CALL(getsockopt),
-	CALL(timerfd_settime),
-	CALL(splice),
-	CALL(getrandom),
-	CALL(lseek),
-	CALL(getdents64),
-	CALL(ioctl),
-	CALL(eventfd2),
-	CALL(fsync),
-	CALL(clock_gettime),
-#ifdef SYS_epoll_wait
-	CALL(epoll_wait),
-	CALL(open),
-	CALL(mkdir),
-	CALL(stat),
-	CALL(poll),
-	CALL(readlink),
+#define CALL(call) {SYS_##call, #call}
+	/* clang-format off */
+	CALL(read), CALL(write), CALL(pread64), CALL(pwrite64), CALL(readv), CALL(writev), CALL(sendmsg),
+	CALL(recvmsg), CALL(sendto), CALL(recvfrom), CALL(accept4), CALL(close), CALL(openat), CALL(fallocate),
+	CALL(ftruncate), CALL(newfstatat), CALL(mkdirat), CALL(mmap), CALL(munmap), CALL(mremap), CALL(brk),
+	CALL(epoll_ctl), CALL(epoll_pwait), CALL(fcntl), CALL(memfd_create), CALL(pidfd_open),
+	CALL(pidfd_send_signal), CALL(getsockopt), CALL(timerfd_settime), CALL(splice), CALL(getrandom), CALL(lseek),
+	CALL(getdents64), CALL(ioctl), CALL(eventfd2), CALL(fsync), CALL(readlinkat),
+#ifdef SYS_epoll_wait /* not on newer machines */
+	CALL(epoll_wait), CALL(open), CALL(mkdir), CALL(stat), CALL(poll), CALL(readlink),
 #endif
+	/* clang-format on */
+#undef CALL
 };
 
 static const char *call_name(long nr)
