@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import xml.etree.ElementTree as xml
 from pathlib import Path
 from typing import NamedTuple
@@ -201,7 +202,11 @@ class Runner:
         begin = time.monotonic()
         path = LOGS / (stage.name.replace(" ", "-") + ".log")
         with open(path, "w", encoding="utf-8") as log:
-            counts = stage.run(log)
+            try:
+                counts = stage.run(log)
+            except Exception:  # a program that was not built, a report that is not XML
+                traceback.print_exc(file=log)
+                counts = FAIL
         return self.tell(stage, counts, f"{time.monotonic() - begin:6.1f} s", path)
 
     def tell(self, stage, counts, how, path):
@@ -235,9 +240,10 @@ def self_test():
         assert script("sleep", "60", timeout=0.1)(log) == FAIL
         runner = Runner()
         sys.stdout = log
-        runner.groups([[Stage("self-test-one", script("false"))], [Stage("two", script("true"), "self-test-one")]])
+        runner.groups([[Stage("self-test-one", script("false"))], [Stage("two", script("true"), "self-test-one")],
+                       [Stage("self-test-gone", script("build/no-such-program"))]])
         sys.stdout = sys.__stdout__
-    assert runner.total == Counts(0, 2)
+    assert runner.total == Counts(0, 3)
 
 
 def main():
