@@ -11,9 +11,9 @@
 #include "common/arena.h"
 #include <cjson/cJSON.h>
 
-/* A node costs 64 bytes and more for as few as 2 of the text. One request's trees stay below this; argv and
- * environment of a process, the largest that make sense, are below a tenth of it. */
-#define TREE_MAX ((size_t)256 << 20)
+/* A node costs 64 bytes and more for as few as 2 of the text. The trees between two resets stay below this; arguments
+ * and environment of a process fit in it twice when they are as large as execve(2) takes them. */
+#define TREE_MAX ((size_t)128 << 20)
 #define NUMBER_MAX 63 /* what cJSON reads of a number: the rest would stand there as text after the value */
 
 struct json_arena {

@@ -117,6 +117,6 @@ int scan_seconds(struct span value, nsec_t *ret)
 	}
 	for (; d.digits && d.exp > 0 && !never; d.exp--)
 		never = __builtin_mul_overflow(d.digits, 10, &d.digits);
-	*ret = never || d.digits > most ? NSEC_NEVER : (nsec_t)(d.digits + rest);
+	*ret = never || d.digits > most - rest ? NSEC_NEVER : (nsec_t)(d.digits + rest);
 	return 0;
 }

@@ -84,11 +84,13 @@ void scan_put_bytes(struct buf *out, struct span s)
 	buf_puts(out, "\"}");
 }
 
-/* Decodes N bytes in place. Returns the end of what came out; NULL when they are not whole, padded base64 whose unused
+/* Decodes N bytes (not 0) in place. Returns the end of what came out; NULL when they are not whole, padded base64 whose unused
  * bits are 0 (RFC 4648, 3.5): two texts never say the same bytes. */
 static char *decode_base64(char *text, size_t n)
 {
-	size_t pad = n > 1 && text[n - 1] == '=' ? 1 + (text[n - 2] == '=') : 0;
+	if (n % 4)
+		return NULL;
+	size_t pad = text[n - 1] == '=' ? 1 + (text[n - 2] == '=') : 0;
 	char *to = text;
 	for (size_t i = 0; i < n; to += 3) {
 		uint32_t three = 0;
@@ -113,10 +115,8 @@ int scan_bytes(struct span value, struct buf *out)
 	size_t from = out->len;
 	if (scan_str(value, out) == 0)
 		return 0;
-	if (scan_count(value) != 1 || scan_str(scan_get(value, "b64"), out) || (out->len - from) % 4) {
-		out->len = from;
+	if (scan_count(value) != 1 || scan_str(scan_get(value, "b64"), out))
 		return -1;
-	}
 	if (out->len == from)
 		return 0;
 	char *end = decode_base64(out->p + from, out->len - from);
