@@ -19,4 +19,13 @@ struct engine {
 };
 extern struct engine engine;
 
+/* Tells the core what time it is: whatever comes in from outside calls it before it changes anything. */
+void engine_now(void);
+/* Stops all jobs and processes; when nothing lives any more the keeper is told, and ends. */
+void engine_shutdown(void);
+/* Answers those who asked for the shutdown (cmd_daemon.c). */
+void shutdown_answer(void);
+/* Runs until the keeper ends. The exit status. */
+int engine_main(int argc, char **argv);
+
 #endif

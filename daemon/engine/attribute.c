@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Attribution by /proc, for attribute.h. */
+#include "daemon/engine/attribute.h"
+#include "daemon/engine/core/core.h"
+#include "daemon/engine/engine.h"
+#include <fcntl.h>
+#include <stdio.h>
+
+#define PARENTS_MAX 64
+
+/* Reads /proc/PID/NAME, NUL-terminated; its length, or -1. */
+static ssize_t proc_read(pid_t pid, const char *name, char *to, size_t room)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = RETRY(read(fd, to, room - 1));
+	if (n >= 0)
+		to[n] = '\0';
+	return n;
+}
+
+/* The fields after the command, which may hold anything, spaces and brackets as well: "S ppid pgrp session ...". */
+static int pid_stat(pid_t pid, int *ret_ppid, int *ret_session, int64_t *ret_start)
+{
+	char stat[1024];
+	if (proc_read(pid, "stat", stat, sizeof(stat)) < 0)
+		return -1;
+	const char *rest = strrchr(stat, ')');
+	long long start;
+	if (!rest || sscanf(rest + 1, " %*c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
+			    ret_ppid, ret_session, &start) != 3)
+		return -1;
+	*ret_start = start;
+	return 0;
+}
+
+int64_t pid_start(pid_t pid)
+{
+	int ppid, session;
+	int64_t start;
+	return pid_stat(pid, &ppid, &session, &start) < 0 ? -1 : start;
+}
+
+/* ".../mpctl.<keeper's pid>/s<slot>" of the peer's cgroup, to the process in the slot. */
+static struct proc *by_cgroup(pid_t pid)
+{
+	char text[4096], ours[64];
+	if (proc_read(pid, "cgroup", text, sizeof(text)) < 0)
+		return NULL;
+	snprintf(ours, sizeof(ours), "/mpctl.%d/s", engine.keeper_pid);
+	const char *line = strstr(text, "0::");
+	const char *at = line ? strstr(line, ours) : NULL;
+	unsigned slot;
+	if (!at || sscanf(at + strlen(ours), "%u", &slot) != 1)
+		return NULL;
+	struct proc *p;
+	LIST_EACH(p, &core.procs, by_all)
+		if (p->slotted && p->slot == slot && !proc_over(p))
+			return p;
+	return NULL;
+}
+
+/* A forked and orphaned descendant has lost its chain of parents: then the session tells, which begins with the main
+ * process. */
+static struct proc *by_parents(pid_t pid)
+{
+	struct proc *p = NULL;
+	for (int depth = 0; depth < PARENTS_MAX && pid > 1; depth++) {
+		int ppid, session;
+		int64_t start;
+		if ((p = proc_by_pid(pid)) || pid_stat(pid, &ppid, &session, &start) < 0)
+			break;
+		if ((p = proc_by_pid(session)))
+			break;
+		if (ppid == engine.keeper_pid)
+			break;
+		pid = ppid;
+	}
+	return p;
+}
+
+struct proc *attribute_pid(pid_t pid)
+{
+	struct proc *p = engine.cgroups ? by_cgroup(pid) : NULL;
+	return p ? p : by_parents(pid);
+}
+
+bool proc_of_peer(const struct peer *peer, uint64_t *ret_id, struct span *ret_name)
+{
+	struct proc *p = attribute_pid(peer->pid);
+	if (!p)
+		return false;
+	*ret_id = p->i.id;
+	*ret_name = p->text[TEXT_NAME];
+	return true;
+}
+
+struct proc *attribute_claim(pid_t pid)
+{
+	static const char key[] = "MPD_PROCESS=";
+	static char text[256 << 10];
+	ssize_t n = proc_read(pid, "environ", text, sizeof(text));
+	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1)
+		if (!strncmp(text + at, key, sizeof(key) - 1))
+			return proc_by_id(strtoull(text + at + sizeof(key) - 1, NULL, 10));
+	return NULL;
+}

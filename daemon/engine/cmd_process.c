@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* process.*, but start and logs: one thin handler a command. */
+#include "daemon/engine/attribute.h"
+#include "daemon/engine/await.h"
+#include "daemon/engine/commands.h"
+#include "daemon/engine/engine.h"
+#include <signal.h>
+
+/* Waiting for oneself, or for one whose end waits for oneself, would never end. */
+static int check_deadlock(struct req *req, const struct targets *ts, struct fault *fault)
+{
+	const struct proc *self = conn_process(req->conn);
+	for (int depth = 0; self && depth < 64; depth++) {
+		for (size_t i = 0; i < ts->n; i++)
+			if (ts->v[i].proc == self && !proc_over(self)) {
+				fault_data(fault, "\"cycle\":[\"%s\"]", self->text[TEXT_NAME].p);
+				return fault_set(fault, FAULT_DEADLOCK,
+						 "%s: the caller is part of it: the join could never end",
+						 self->text[TEXT_NAME].p);
+			}
+		self = self->i.parent == PARENT_PROC ? proc_by_id(self->i.parent_id) : NULL;
+	}
+	return 0;
+}
+
+int cmd_process_join(struct req *req, const void *args, struct fault *fault)
+{
+	const struct args_process_join *a = args;
+	struct targets ts;
+	engine_now();
+	int code = targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault);
+	if (code)
+		return code;
+	if ((code = check_deadlock(req, &ts, fault))) {
+		targets_done(&ts);
+		return code;
+	}
+	return await_targets(req, &ts, a->tree ? AWAIT_TREE : AWAIT_JOIN, a->any,
+			     await_deadline(GIVEN(a, process_join, timeout), a->timeout), fault);
+}
+
+int cmd_process_terminate(struct req *req, const void *args, struct fault *fault)
+{
+	const struct args_process_terminate *a = args;
+	struct targets ts;
+	engine_now();
+	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
+	if (code)
+		return code;
+	bool alone = GIVEN(a, process_terminate, tree) && !a->tree;
+	for (size_t i = 0; i < ts.n; i++) {
+		struct proc *p = ts.v[i].proc;
+		if (p && proc_signal(p, SIGTERM, alone ? SCOPE_PROCESS : SCOPE_TREE) < 0)
+			proc_stop(p, SIGTERM, -1, WHY_NONE); /* still starting */
+	}
+	return await_targets(req, &ts, a->wait ? AWAIT_RUN : AWAIT_NOTHING, false,
+			     await_deadline(GIVEN(a, process_terminate, timeout), a->timeout), fault);
+}
+
+int cmd_process_kill(struct req *req, const void *args, struct fault *fault)
+{
+	const struct args_process_kill *a = args;
+	struct targets ts;
+	engine_now();
+	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
+	if (code)
+		return code;
+	bool alone = GIVEN(a, process_kill, tree) && !a->tree;
+	for (size_t i = 0; i < ts.n; i++) {
+		struct proc *p = ts.v[i].proc;
+		if (p && (!alone || proc_signal(p, SIGKILL, SCOPE_PROCESS) < 0))
+			proc_kill(p, WHY_KILL);
+	}
+	bool wait = !GIVEN(a, process_kill, wait) || a->wait;
+	return await_targets(req, &ts, wait ? AWAIT_RUN : AWAIT_NOTHING, false,
+			     await_deadline(GIVEN(a, process_kill, timeout), a->timeout), fault);
+}
+
+int stop_targets(struct req *req, struct targets *ts, bool wait, bool timed, nsec_t timeout, struct fault *fault)
+{
+	for (size_t i = 0; i < ts->n; i++) {
+		if (ts->v[i].inst)
+			inst_stop(ts->v[i].inst, timed ? timeout : -1);
+		else
+			proc_stop(ts->v[i].proc, 0, timed ? timeout : -1, WHY_STOP);
+	}
+	return await_targets(req, ts, wait ? AWAIT_ENDED : AWAIT_NOTHING, false, NSEC_NEVER, fault);
+}
+
+int cmd_process_stop(struct req *req, const void *args, struct fault *fault)
+{
+	const struct args_process_stop *a = args;
+	struct targets ts;
+	engine_now();
+	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
+	if (code)
+		return code;
+	return stop_targets(req, &ts, !GIVEN(a, process_stop, wait) || a->wait, GIVEN(a, process_stop, timeout),
+			    a->timeout, fault);
+}
+
+int cmd_process_signal(struct req *req, const void *args, struct fault *fault)
+{
+	const struct args_process_signal *a = args;
+	struct targets ts;
+	engine_now();
+	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
+	if (code)
+		return code;
+	for (size_t i = 0; i < ts.n; i++)
+		if (ts.v[i].proc)
+			proc_signal(ts.v[i].proc, a->signal, a->tree ? SCOPE_TREE : SCOPE_PROCESS);
+	return await_targets(req, &ts, AWAIT_NOTHING, false, NSEC_NEVER, fault);
+}
+
+static int reply_targets(struct req *req, struct targets *ts, enum render_detail detail)
+{
+	struct buf *b = reply_begin(req);
+	buf_putc(b, '{');
+	render_targets(b, ts->v, ts->n, detail);
+	buf_putc(b, '}');
+	reply_end(req);
+	targets_done(ts);
+	return 0;
+}
+
+int cmd_process_status(struct req *req, const void *args, struct fault *fault)
+{
+	const struct args_process_status *a = args;
+	struct targets ts;
+	engine_now();
+	int code = targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault);
+	return code ? code : reply_targets(req, &ts, RENDER_ALL);
+}
+
+/* --- list ---------------------------------------------------------------------------------------------------------- */
+
+/* Whose children are meant: a process of ours (*RET_ID), or a foreign one (*RET_PID). */
+static int parse_parent(struct req *req, struct span raw, uint64_t *ret_id, int64_t *ret_pid, struct fault *fault)
+{
+	*ret_id = 0;
+	*ret_pid = 0;
+	if (span_is(raw, "\"me\"")) {
+		const struct proc *self = conn_process(req->conn);
+		*ret_id = self ? self->i.id : 0;
+		*ret_pid = self ? 0 : req->conn->peer.pid;
+		return 0;
+	}
+	if (scan_u64(raw, ret_id) == 0 || scan_i64(scan_get(raw, "pid"), ret_pid) == 0)
+		return 0;
+	return fault_set(fault, FAULT_PARAMS, "parameter \"parent\": must be a process id, {\"pid\": N} or \"me\"");
+}
+
+static bool is_child(const struct proc *p, uint64_t id, int64_t pid)
+{
+	if (id)
+		return p->i.parent == PARENT_PROC && p->i.parent_id == id;
+	return p->i.parent == PARENT_FOREIGN && p->i.parent_pid == pid;
+}
+
+int cmd_process_list(struct req *req, const void *args, struct fault *fault)
+{
+	const struct args_process_list *a = args;
+	struct targets ts;
+	uint64_t id = 0;
+	int64_t pid = 0;
+	engine_now();
+	bool by_parent = GIVEN(a, process_list, parent);
+	int code = by_parent ? parse_parent(req, a->parent, &id, &pid, fault) : 0;
+	if (!code)
+		code = a->targets.n
+			       ? targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault)
+			       : targets_list(&req->conn->peer, &ts, fault);
+	if (code)
+		return code;
+	size_t n = 0;
+	for (size_t i = 0; i < ts.n; i++) {
+		const struct proc *p = ts.v[i].proc;
+		if ((!a->alive || (p && !proc_over(p))) && (!by_parent || (p && is_child(p, id, pid))))
+			ts.v[n++] = ts.v[i];
+	}
+	ts.n = n;
+	return reply_targets(req, &ts, a->usage ? RENDER_USAGE : RENDER_PLAIN);
+}
+
+int cmd_process_forget(struct req *req, const void *args, struct fault *fault)
+{
+	const struct args_process_forget *a = args;
+	struct targets ts = {0};
+	engine_now();
+	int code = targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault);
+	for (size_t i = 0; !code && i < ts.n; i++) {
+		const struct proc *p = ts.v[i].proc;
+		if (ts.v[i].inst || p->inst)
+			code = fault_set(fault, FAULT_WRONG_KIND, "%s is a job's: it goes with the job",
+					 target_name(&ts.v[i]).p);
+		else if (!proc_over(p) || subject_waited(&p->subject) || subject_waited(&p->output))
+			code = fault_set(fault, FAULT_BUSY, "%s is alive, or waited for: join or kill it first",
+					 p->text[TEXT_NAME].p);
+	}
+	for (size_t i = 0; !code && i < ts.n; i++)
+		proc_forget(ts.v[i].proc);
+	if (!code) {
+		buf_printf(reply_begin(req), "{\"forgotten\":%zu}", ts.n);
+		reply_end(req);
+	}
+	targets_done(&ts);
+	return code;
+}
+
+int cmd_process_self(struct req *req, const void *args, struct fault *fault)
+{
+	(void)args;
+	(void)fault;
+	const struct proc *p = conn_process(req->conn);
+	struct buf *b = reply_begin(req);
+	if (!p) {
+		buf_puts(b, "{\"process\":null,\"parent\":null,\"main\":false}");
+		reply_end(req);
+		return 0;
+	}
+	buf_printf(b, "{\"process\":{\"id\":%llu,\"name\":", (unsigned long long)p->i.id);
+	scan_put_str(b, p->text[TEXT_NAME]);
+	buf_puts(b, "},\"parent\":");
+	if (p->i.parent == PARENT_PROC)
+		buf_printf(b, "{\"id\":%llu}", (unsigned long long)p->i.parent_id);
+	else if (p->i.parent == PARENT_FOREIGN)
+		buf_printf(b, "{\"pid\":%d}", p->i.parent_pid);
+	else
+		buf_puts(b, "null");
+	buf_printf(b, ",\"main\":%s}", p->i.pid == req->conn->peer.pid ? "true" : "false");
+	reply_end(req);
+	return 0;
+}

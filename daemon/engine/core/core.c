@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* The core as a whole: its beginning, its journal, its end. */
+#include "daemon/engine/core/core.h"
+
+struct core core;
+
+void core_init(const struct core_ops *ops, nsec_t now)
+{
+	core = (struct core){.ops = ops, .now = now, .next_id = 1, .random = 0x9e3779b97f4a7c15u, .keep = NSEC_NEVER};
+	list_init(&core.procs);
+	list_init(&core.ended);
+	list_init(&core.known);
+	list_init(&core.ready);
+	list_init(&core.dirty);
+	list_init(&core.dirty_insts);
+	list_init(&core.dropped);
+}
+
+static void proc_free(struct proc *p)
+{
+	for (int t = 0; t < PROC_TEXTS; t++)
+		free((char *)p->text[t].p);
+	subject_done(&p->subject);
+	subject_done(&p->output);
+	free(p);
+}
+
+static void core_free_dropped(void)
+{
+	struct list *n;
+	while ((n = list_shift(&core.dropped)))
+		proc_free(LIST_ENTRY(n, struct proc, by_all));
+}
+
+void core_done(void)
+{
+	core_free_dropped();
+	size_t i = 0;
+	for (struct name *n; (n = map_each(&core.names, &i));) {
+		free((char *)n->key.p);
+		free(n);
+	}
+	struct list *n;
+	while ((n = list_shift(&core.procs)))
+		proc_free(LIST_ENTRY(n, struct proc, by_all));
+	for (size_t j = 0; j < core.njobs; j++)
+		job_done(&core.jobs[j]);
+	free(core.jobs);
+	timers_done(&core.timers);
+	map_done(&core.ids);
+	map_done(&core.names);
+	map_done(&core.pids);
+	map_done(&core.origins);
+}
+
+int core_jobs(const struct jobtab *tab)
+{
+	core.keep = tab->keep;
+	core.daemonic_children_allowed = tab->daemonic_children_allowed;
+	core.jobs = calloc(MAX(tab->njobs, 1), sizeof(*core.jobs));
+	if (!core.jobs)
+		return -1;
+	for (; core.njobs < tab->njobs; core.njobs++)
+		if (job_init(&core.jobs[core.njobs], tab, (uint32_t)core.njobs) < 0)
+			return -1;
+	return 0;
+}
+
+static int load_meta(struct span body)
+{
+	uint64_t next;
+	if (body.n != sizeof(next))
+		return -1;
+	memcpy(&next, body.p, sizeof(next));
+	core.next_id = MAX(core.next_id, next);
+	return 0;
+}
+
+int core_load(enum journal_type type, struct span body)
+{
+	static int (*const loaders[])(struct span) = {
+		[JOURNAL_META] = load_meta,	      [JOURNAL_PROC] = proc_load_image,
+		[JOURNAL_TEXT] = proc_load_text,      [JOURNAL_FORGET] = proc_load_forget,
+		[JOURNAL_JOB] = inst_load,
+	};
+	if ((size_t)type >= ARRAY_LEN(loaders) || !loaders[type])
+		return -1;
+	return loaders[type](body);
+}
+
+void core_synced(void)
+{
+	struct proc *p, *tmp;
+	LIST_EACH_SAFE(p, tmp, &core.procs, by_all)
+		proc_synced(p);
+	for (size_t j = 0; j < core.njobs; j++)
+		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
+			inst_synced(&core.jobs[j].insts[n]);
+	procs_expire();
+}
+
+void core_save(void)
+{
+	while (!list_empty(&core.dirty))
+		proc_save(LIST_ENTRY(core.dirty.next, struct proc, dirty), false);
+	while (!list_empty(&core.dirty_insts))
+		inst_save(LIST_ENTRY(core.dirty_insts.next, struct inst, dirty));
+	core_free_dropped();
+}
+
+void core_save_all(void)
+{
+	core.ops->save(JOURNAL_META, &core.next_id, sizeof(core.next_id), NULL, 0);
+	struct proc *p;
+	LIST_EACH(p, &core.procs, by_all)
+		proc_save(p, true);
+	for (size_t j = 0; j < core.njobs; j++)
+		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
+			inst_save(&core.jobs[j].insts[n]);
+}
+
+uint64_t core_random(void)
+{
+	core.random ^= core.random << 13;
+	core.random ^= core.random >> 7;
+	core.random ^= core.random << 17;
+	return core.random;
+}

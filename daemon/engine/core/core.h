@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state machine without system calls: processes, job instances, waiters, deadlines. It takes events and the time,
+ * and gives back actions through core_ops. libev, sockets, the journal and the keeper link are a shell around it.
+ *
+ * Order of a turn, kept by the shell: events change state → wait_pump() answers whom that concerns → core_save()
+ * journals what has changed → actions go to the keeper → replies go to the clients. Nothing that was told to anybody
+ * can be forgotten by a crash, because it was in the journal before.
+ */
+#ifndef MPD_CORE_H
+#define MPD_CORE_H
+
+#include "common/list.h"
+#include "common/map.h"
+#include "daemon/engine/core/job.h"
+#include "daemon/engine/core/proc.h"
+#include "daemon/engine/core/timer.h"
+#include "daemon/engine/core/wait.h"
+#include "daemon/engine/journal.h"
+#include "daemon/link.h"
+#include "daemon/plan.h"
+
+/* What the core asks of its shell. None may call back into the core. */
+struct core_ops {
+	void (*spawn)(const struct proc *); /* of a job's instance; a client's goes with its descriptors */
+	void (*signal)(const struct proc *, int signo, enum link_scope);
+	void (*kill_tree)(const struct proc *);
+	void (*release)(const struct proc *);  /* the keeper may forget it */
+	void (*drain)(const struct proc *);    /* it has exited: take what its pipes still hold, close them */
+	void (*forgotten)(const struct proc *); /* its record goes: so does what belongs to it outside */
+	void (*event)(const struct proc *, const struct inst *, const char *what);
+	void (*save)(enum journal_type, const void *a, size_t na, const void *b, size_t nb);
+};
+
+struct core {
+	const struct core_ops *ops;
+	nsec_t now;
+	uint64_t next_id;
+	uint64_t random; /* state of the jitter's generator; the shell seeds it */
+
+	struct map ids;           /* struct proc by id */
+	struct map names;         /* struct name by name */
+	struct map pids;          /* struct proc by pid, the running ones */
+	struct map origins;       /* struct proc by session and request */
+	struct list procs;        /* struct proc.by_all, in order of creation */
+	struct list ended, known; /* struct proc.by_end: exited and not joined; exited and joined. Oldest first */
+	size_t alive, nended, nknown;
+
+	struct job *jobs;
+	size_t njobs;
+
+	struct list ready; /* struct subject.ready */
+	struct list dirty; /* struct proc.dirty */
+	struct list dirty_insts;
+	struct list dropped; /* struct proc.by_all of those to be freed after the save */
+	struct timers timers;
+	struct timer keep_timer;
+
+	const char *log_dir; /* where the logs of jobs lie that name none */
+	nsec_t keep;         /* how long an exit status stays that nobody joined */
+	uint32_t uid, gid;   /* the daemon's own */
+	bool daemonic_children_allowed;
+};
+extern struct core core;
+
+#define CORE_ENDED_MAX 10000u /* records nobody joined */
+#define CORE_KNOWN_MAX 1000u  /* records that were joined, or superseded */
+
+void core_init(const struct core_ops *, nsec_t now);
+void core_done(void);
+/* The jobs of TAB (which stays mapped): every instance `stopped`. Before the replay. 0, or -1 without memory. */
+int core_jobs(const struct jobtab *tab);
+/* One record of the journal back in; -1 for a body that cannot be. */
+int core_load(enum journal_type, struct span body);
+/* The keeper has told its whole table: settles what the old engine left half-done, and starts the jobs with autostart
+ * of which the journal knows nothing. */
+void core_synced(void);
+/* Journals every change since the last call. */
+void core_save(void);
+/* Journals everything, for a compaction. */
+void core_save_all(void);
+/* 64 bits for jitter (xorshift; not for secrets). */
+uint64_t core_random(void);
+
+#endif

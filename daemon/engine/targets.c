@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* Names, instances, ids, pids and globs to targets. What a peer may not see is not there for him. */
+#include "daemon/engine/targets.h"
+#include "daemon/engine/attribute.h"
+#include <fnmatch.h>
+#include <stdio.h>
+
+struct finder {
+	const struct peer *peer;
+	struct targets *out;
+	bool failed; /* memory */
+};
+
+static bool targets_has(const struct targets *t, const struct target *x)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].inst == x->inst && (x->inst || t->v[i].proc == x->proc))
+			return true;
+	return false;
+}
+
+static bool add(struct finder *f, struct inst *inst, struct proc *proc)
+{
+	struct targets *t = f->out;
+	const struct target x = {inst, inst ? inst->proc : proc};
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 16;
+		struct target *v = realloc(t->v, cap * sizeof(*v));
+		if (!v) {
+			f->failed = true;
+			return false;
+		}
+		t->v = v;
+		t->cap = cap;
+	}
+	t->v[t->n++] = x;
+	return true;
+}
+
+static bool add_once(struct finder *f, struct inst *inst, struct proc *proc)
+{
+	return targets_has(f->out, &(struct target){inst, proc}) || add(f, inst, proc);
+}
+
+static bool inst_seen(const struct finder *f, const struct inst *t)
+{
+	const struct plan *plan = inst_plan(t);
+	return peer_may(f->peer, plan->flags & PLAN_CREDS ? plan->uid : core.uid);
+}
+
+static bool number(struct span s, uint64_t *ret)
+{
+	char *end;
+	if (s.n == 0 || s.n > 18 || strspn(s.p, "0123456789") < s.n)
+		return false;
+	*ret = strtoull(s.p, &end, 10);
+	return true;
+}
+
+/* --- one name --------------------------------------------------------------------------------------------------- */
+
+static bool find_id(struct finder *f, struct span text)
+{
+	uint64_t id;
+	struct proc *p = number(text, &id) ? proc_by_id(id) : NULL;
+	return p && peer_may(f->peer, p->i.uid) && add_once(f, NULL, p);
+}
+
+static bool find_pid(struct finder *f, struct span text)
+{
+	uint64_t pid;
+	struct proc *p = number(text, &pid) && pid <= INT32_MAX ? proc_by_pid((pid_t)pid) : NULL;
+	return p && peer_may(f->peer, p->i.uid) && add_once(f, NULL, p);
+}
+
+static bool find_job(struct finder *f, struct span name)
+{
+	struct job *job = job_find(name);
+	struct inst *t = job ? NULL : inst_find(name);
+	bool any = t && inst_seen(f, t) && add_once(f, t, NULL);
+	for (uint32_t n = 0; job && n < job->ninsts; n++)
+		any |= inst_seen(f, &job->insts[n]) && add_once(f, &job->insts[n], NULL);
+	return any;
+}
+
+/* "name" is also all of name.1 ... name.K that were started together. */
+static bool find_group(struct finder *f, struct span name)
+{
+	bool any = false;
+	for (uint64_t k = 1;; k++) {
+		char text[160];
+		int n = snprintf(text, sizeof(text), "%.*s.%llu", (int)MIN(name.n, 128), name.p, (unsigned long long)k);
+		struct proc *p = proc_by_name((struct span){text, (size_t)n}, f->peer->admin ? 0 : f->peer->uid);
+		if (!p || p->text[TEXT_JOB].n || !add_once(f, NULL, p))
+			return any;
+		any = true;
+	}
+}
+
+static bool find_name(struct finder *f, struct span name)
+{
+	if (find_job(f, name))
+		return true;
+	struct proc *p = proc_by_name(name, f->peer->admin ? 0 : f->peer->uid);
+	if (p && !p->text[TEXT_JOB].n)
+		return add_once(f, NULL, p);
+	return find_group(f, name);
+}
+
+static bool is_glob(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (strchr("*?[", s.p[i]))
+			return true;
+	return false;
+}
+
+/* Every kind of process that is not a job's, the newest of each name. */
+static bool newest(const struct proc *p)
+{
+	return !p->text[TEXT_JOB].n && proc_by_name(p->text[TEXT_NAME], p->i.uid) == p;
+}
+
+static void find_glob(struct finder *f, struct span pattern)
+{
+	for (size_t j = 0; j < core.njobs; j++)
+		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++) {
+			struct inst *t = &core.jobs[j].insts[n];
+			if (inst_seen(f, t) && fnmatch(pattern.p, t->name.p, 0) == 0)
+				add_once(f, t, NULL);
+		}
+	struct proc *p;
+	LIST_EACH(p, &core.procs, by_all)
+		if (newest(p) && peer_may(f->peer, p->i.uid) && fnmatch(pattern.p, p->text[TEXT_NAME].p, 0) == 0)
+			add_once(f, NULL, p);
+}
+
+static bool find_one(struct finder *f, struct span name)
+{
+	static const struct {
+		const char *prefix;
+		bool (*find)(struct finder *, struct span);
+	} kinds[] = {{"#", find_id}, {"pid:", find_pid}};
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		size_t n = strlen(kinds[i].prefix);
+		if (name.n >= n && !memcmp(name.p, kinds[i].prefix, n))
+			return kinds[i].find(f, (struct span){name.p + n, name.n - n});
+	}
+	if (is_glob(name)) {
+		find_glob(f, name);
+		return true;
+	}
+	return find_name(f, name);
+}
+
+/* --- all names ---------------------------------------------------------------------------------------------------- */
+
+static void find_all(struct finder *f, bool living)
+{
+	for (size_t j = 0; j < core.njobs; j++)
+		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
+			if (inst_seen(f, &core.jobs[j].insts[n]))
+				add(f, &core.jobs[j].insts[n], NULL);
+	struct proc *p;
+	LIST_EACH(p, &core.procs, by_all)
+		if (!p->text[TEXT_JOB].n && peer_may(f->peer, p->i.uid) && !(living && proc_over(p)))
+			add(f, NULL, p);
+}
+
+static int no_memory(struct fault *fault) { return fault_set(fault, FAULT_OVERLOADED, "out of memory"); }
+
+static int not_jobs(const struct targets *t, struct fault *fault)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!t->v[i].inst)
+			return fault_set(fault, FAULT_WRONG_KIND, "%s is a process, not a job",
+					 t->v[i].proc->text[TEXT_NAME].p);
+	return 0;
+}
+
+int targets_find(const struct peer *peer, const struct spans *names, bool all, enum target_kind kind,
+		 struct targets *ret, struct fault *fault)
+{
+	struct targets found = {0};
+	struct finder f = {.peer = peer, .out = &found};
+	int code = 0;
+	if (all)
+		find_all(&f, true);
+	else if (names->n == 0)
+		code = fault_set(fault, FAULT_PARAMS, "missing parameter \"targets\" (or \"all\")");
+	for (size_t i = 0; !all && !code && i < names->n; i++)
+		if (!find_one(&f, names->v[i]) && !f.failed)
+			code = fault_set(fault, FAULT_NOT_FOUND, "%.*s: no such job or process",
+					 (int)MIN(names->v[i].n, 200), names->v[i].p);
+	if (!code && f.failed)
+		code = no_memory(fault);
+	if (!code && kind == TARGET_JOBS && !all)
+		code = not_jobs(&found, fault);
+	if (code) {
+		targets_done(&found);
+		return code;
+	}
+	if (kind == TARGET_JOBS && all) {
+		size_t n = 0;
+		while (n < found.n && found.v[n].inst)
+			n++;
+		found.n = n;
+	}
+	*ret = found;
+	return 0;
+}
+
+int targets_list(const struct peer *peer, struct targets *ret, struct fault *fault)
+{
+	struct targets found = {0};
+	struct finder f = {.peer = peer, .out = &found};
+	find_all(&f, false);
+	if (f.failed) {
+		targets_done(&found);
+		return no_memory(fault);
+	}
+	*ret = found;
+	return 0;
+}
+
+void targets_done(struct targets *t)
+{
+	free(t->v);
+	*t = (struct targets){0};
+}
+
+struct proc *conn_process(struct conn *c)
+{
+	if (!c->attributed) {
+		struct proc *p = attribute_pid(c->peer.pid);
+		c->process = p ? p->i.id : 0;
+		c->attributed = true;
+	}
+	return c->process ? proc_by_id(c->process) : NULL;
+}
+
+struct span target_name(const struct target *t) { return t->inst ? t->inst->name : t->proc->text[TEXT_NAME]; }
+bool target_ended(const struct target *t) { return t->inst ? inst_ended(t->inst) : proc_over(t->proc); }
+struct subject *target_subject(const struct target *t) { return t->inst ? &t->inst->subject : &t->proc->subject; }
