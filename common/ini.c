@@ -223,7 +223,7 @@ static int feed_take(void *arg, const char *section, const char *name, const cha
 		f->broken = true;
 	else
 		tell(f);
-	f->joined.len = 0;
+	buf_clear(&f->joined, SIZE_MAX);
 	return 1;
 }
 

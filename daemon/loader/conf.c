@@ -163,9 +163,9 @@ static const struct {
 	const char *word;
 	enum kind kind;
 } kinds[] = {
-	{"mpd", KIND_MPD},         {"defaults", KIND_DEFAULTS}, {"job", KIND_JOB},     {"group", KIND_LATER},
-	{"pool", KIND_LATER},      {"queue", KIND_LATER},       {"lock", KIND_LATER},  {"semaphore", KIND_LATER},
-	{"event", KIND_LATER},     {"barrier", KIND_LATER},     {"value", KIND_LATER}, {"dict", KIND_LATER},
+	{"mpd", KIND_MPD},     {"defaults", KIND_DEFAULTS}, {"job", KIND_JOB},     {"group", KIND_LATER},
+	{"pool", KIND_LATER},  {"queue", KIND_LATER},       {"lock", KIND_LATER},  {"semaphore", KIND_LATER},
+	{"event", KIND_LATER}, {"barrier", KIND_LATER},     {"value", KIND_LATER}, {"dict", KIND_LATER},
 };
 
 static void section_init(struct conf_section *s, struct span name)
@@ -301,8 +301,9 @@ static void warn_of_comment(struct conf *c, const struct conf_entry *e)
 	static const char *const marks[] = {" ;", " #"};
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
 		if (strstr(e->value.p, marks[i])) {
-			conf_warning(c, &e->at, "%s: \"%s\" is part of the value: a comment stands on a line of its own",
-				     e->key.p, marks[i]);
+			conf_warning(c, &e->at,
+				     "%s: \"%s\" is part of the value: a comment stands on a line of its own", e->key.p,
+				     marks[i]);
 			return;
 		}
 }

@@ -62,7 +62,8 @@ void keys_collect(struct keys *k, struct conf_section *s)
 		struct conf_entry *other = k->set[row->id];
 		if (other && other->section == s && row->read && !span_eq(other->key, e->key)) {
 			AUTO_BUF what = BUF_INIT;
-			buf_printf(&what, "the same as \"%s\" at %s:%u", other->key.p, other->at.file->name, other->at.line);
+			buf_printf(&what, "the same as \"%s\" at %s:%u", other->key.p, other->at.file->name,
+				   other->at.line);
 			conf_refuse(k->conf, e, buf_str(&what));
 		}
 		k->set[row->id] = e;
@@ -73,7 +74,8 @@ static int read_entry(const struct keys *k, const struct key *row, const struct 
 		      const struct words_self *self, struct fault *f)
 {
 	AUTO_BUF text = BUF_INIT;
-	struct key_value v = {.key = row, .conf = k->conf, .text = e->value, .self = self, .to = (char *)base + row->offset};
+	struct key_value v = {
+		.key = row, .conf = k->conf, .text = e->value, .self = self, .to = (char *)base + row->offset};
 	if (!(row->flags & KEY_WORDS)) {
 		int err = words_expand(e->value, self, &text, f);
 		if (err)
@@ -145,7 +147,8 @@ int key_count(const struct key_value *v, struct fault *f)
 {
 	int64_t value;
 	if (!parse_count(v->text, &value) || value < v->key->min || value > v->key->max)
-		return key_wrong(v, f, "is not a number from %lld to %lld", (long long)v->key->min, (long long)v->key->max);
+		return key_wrong(v, f, "is not a number from %lld to %lld", (long long)v->key->min,
+				 (long long)v->key->max);
 	*(uint32_t *)v->to = (uint32_t)value;
 	return 0;
 }

@@ -17,8 +17,8 @@ enum key_flags {
 
 struct key_value;
 struct key {
-	const char *name; /* a "*" at its end stands for any */
-	int id;           /* of the key: other spellings of it have the same one */
+	const char *name;                                      /* a "*" at its end stands for any */
+	int id;                                                /* of the key: other spellings of it have the same one */
 	int (*read)(const struct key_value *, struct fault *); /* NULL: somebody else's work */
 	size_t offset;                                         /* of what the reader writes, in the table's struct */
 	int64_t min, max;

@@ -35,7 +35,7 @@ static bool number_of(const char *text, uint64_t max, uint64_t *ret)
 static bool parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{"load", no_argument, NULL, 'l'},        {"check", no_argument, NULL, 'k'},
+		{"load", no_argument, NULL, 'l'},         {"check", no_argument, NULL, 'k'},
 		{"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
 		{"state", required_argument, NULL, 'd'},  {"generation", required_argument, NULL, 'g'},
 		{"out", required_argument, NULL, 'o'},    {NULL, 0, NULL, 0},

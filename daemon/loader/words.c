@@ -38,8 +38,8 @@ static int no_value(struct span name, struct fault *f)
 	if (n > 4 && !memcmp(name.p, "mpd.", 4))
 		return fault_set(f, FAULT_PARAMS, "\"${%.*s}\" has no meaning where one value serves all instances", n,
 				 name.p);
-	return fault_set(f, FAULT_PARAMS, "the variable \"%.*s\" is not set (\"${%.*s:-...}\" gives a default)", n, name.p,
-			 n, name.p);
+	return fault_set(f, FAULT_PARAMS, "the variable \"%.*s\" is not set (\"${%.*s:-...}\" gives a default)", n,
+			 name.p, n, name.p);
 }
 
 /* BODY is what stands between the braces. */

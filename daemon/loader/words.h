@@ -23,7 +23,7 @@ bool words_is_name(struct span);
 int words_expand(struct span text, const struct words_self *, struct buf *out, struct fault *);
 /* The words of TEXT, each with a NUL behind it, at the end of OUT; SEPARATORS are between them, any number. '...' and
  * "..." and a backslash quote separators as in sh; a backslash before "$" makes it text. 0 or FAULT_PARAMS. */
-int words_split(struct span text, const char *separators, const struct words_self *, struct buf *out,
-		size_t *ret_count, struct fault *);
+int words_split(struct span text, const char *separators, const struct words_self *, struct buf *out, size_t *ret_count,
+		struct fault *);
 
 #endif
