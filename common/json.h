@@ -18,7 +18,9 @@ void json_arena_free(struct json_arena *);
 /* Gives back all trees made in it, keeps a little of the memory. */
 void json_arena_reset(struct json_arena *);
 
-/* The tree of TEXT; NULL with *RET_ERR ("out of memory" among them). Valid until the arena is reset. */
+/* The tree of TEXT; NULL with *RET_ERR ("out of memory" among them). Valid until the arena is reset, whatever becomes
+ * of TEXT. Beyond what scan_check() refuses: "\u0000", numbers of more than 63 characters, and what would take the
+ * arena over 128 MiB. */
 const struct json *json_parse(struct json_arena *, struct span text, struct scan_error *ret_err);
 
 enum scan_type json_type(const struct json *);

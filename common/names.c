@@ -4,17 +4,10 @@
  * process can know: whoever chooses the names can still not choose where they fall.
  */
 #include "common/names.h"
-#include <endian.h>
+#include "common/scan_lex.h"
 #include <sys/auxv.h>
 
 #define PAIRWISE_MAX 16
-
-static inline uint64_t word_at(const char *p)
-{
-	uint64_t word;
-	memcpy(&word, p, sizeof(word));
-	return le64toh(word);
-}
 
 static inline uint64_t rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
 

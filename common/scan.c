@@ -8,20 +8,19 @@
  *    names, in proportion to these, and has given it all back when it returns.
  * 3. No text makes it take more than linear time: repeated names are names.h's.
  */
-#include "common/scan_lex.h"
 #include "common/names.h"
+#include "common/scan_lex.h"
 
 #define NAMES_ON_STACK 64
 
 static const uint8_t type_of[256] = {
-	['n'] = SCAN_NULL,   ['f'] = SCAN_FALSE, ['t'] = SCAN_TRUE,   ['-'] = SCAN_NUMBER, ['0' ... '9'] = SCAN_NUMBER,
-	['"'] = SCAN_STRING, ['['] = SCAN_ARRAY, ['{'] = SCAN_OBJECT,
+	['n'] = SCAN_NULL,           ['f'] = SCAN_FALSE,  ['t'] = SCAN_TRUE,  ['-'] = SCAN_NUMBER,
+	['0' ... '9'] = SCAN_NUMBER, ['"'] = SCAN_STRING, ['['] = SCAN_ARRAY, ['{'] = SCAN_OBJECT,
 };
 
 /* What stands behind a backslash, and what it stands for. */
 static const char escape_of[256] = {
-	['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-	['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
+	['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t',
 };
 
 static inline bool is_high(int32_t unit) { return unit >= 0xd800 && unit < 0xdc00; }
@@ -307,8 +306,9 @@ static int check_object(struct check *c)
 }
 
 static int (*const checks[])(struct check *) = {
-	[SCAN_NONE] = check_none,     [SCAN_NULL] = check_null,     [SCAN_FALSE] = check_false, [SCAN_TRUE] = check_true,
-	[SCAN_NUMBER] = check_number, [SCAN_STRING] = check_string, [SCAN_ARRAY] = check_array, [SCAN_OBJECT] = check_object,
+	[SCAN_NONE] = check_none,   [SCAN_NULL] = check_null,     [SCAN_FALSE] = check_false,
+	[SCAN_TRUE] = check_true,   [SCAN_NUMBER] = check_number, [SCAN_STRING] = check_string,
+	[SCAN_ARRAY] = check_array, [SCAN_OBJECT] = check_object,
 };
 
 /* One value and the white space around it. */

@@ -51,16 +51,18 @@ bool scan_plain(struct span value, struct span *ret_text);
 /* Exact integers: -1 when VALUE is no number, has a fraction or exponent that is not whole, or does not fit. */
 int scan_i64(struct span value, int64_t *ret);
 int scan_u64(struct span value, uint64_t *ret);
+/* -1 when VALUE is no number, would be infinite, or memory is out. */
 int scan_double(struct span value, double *ret);
-/* A number of seconds, with a fraction, >= 0, as nanoseconds, rounded up to at least 1 when it is above 0; what
- * passes 200 years is NSEC_NEVER. -1 when VALUE is no number or negative. */
+/* A number of seconds, with a fraction, >= 0, as nanoseconds, rounded up (so above 0 stays above 0); what passes 200
+ * years is NSEC_NEVER. -1 when VALUE is no number or negative. */
 int scan_seconds(struct span value, nsec_t *ret);
 
-/* Writing: a JSON string from any bytes (invalid UTF-8 becomes U+FFFD; control characters and the quote escaped). */
+/* Writing: a JSON string from any bytes (each that is no valid UTF-8 becomes U+FFFD; control characters, the quote and
+ * the backslash are escaped). */
 void scan_put_str(struct buf *, struct span);
 /* Bytes: a string where they are valid UTF-8 without NUL, else {"b64": "..."}. */
 void scan_put_bytes(struct buf *, struct span);
-/* Bytes back: a string or {"b64": "..."}; 0, or -1 when it is neither. */
+/* Bytes back: a string or {"b64": "..."} (padded, nothing beside it); 0, or -1 when it is neither: OUT is as it was. */
 int scan_bytes(struct span value, struct buf *out);
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Bytes and characters of JSON, for the files that implement scan.h and for no others.
- */
+/* Bytes and characters of JSON, for the files behind scan.h and for no others. */
 #ifndef MPD_SCAN_LEX_H
 #define MPD_SCAN_LEX_H
 

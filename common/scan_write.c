@@ -6,8 +6,8 @@
 
 static void put_special(struct buf *out, uint8_t c)
 {
-	static const char short_for[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',   ['\f'] = 'f',
-	                                 ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
+	static const char short_for[] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
 	if (c >= 0x80)
 		buf_puts(out, "\xef\xbf\xbd"); /* U+FFFD */
 	else if (short_for[c])
@@ -84,8 +84,8 @@ void scan_put_bytes(struct buf *out, struct span s)
 	buf_puts(out, "\"}");
 }
 
-/* Decodes N bytes (not 0) in place. Returns the end of what came out; NULL when they are not whole, padded base64 whose unused
- * bits are 0 (RFC 4648, 3.5): two texts never say the same bytes. */
+/* Decodes N bytes (not 0) in place. Returns the end of what came out; NULL when they are not whole, padded base64 whose
+ * unused bits are 0 (RFC 4648, 3.5): two texts never say the same bytes. */
 static char *decode_base64(char *text, size_t n)
 {
 	if (n % 4)

@@ -120,7 +120,8 @@ static void test_numbers_are_exact(void **state)
 static void test_each_number_finds_its_text(void **state)
 {
 	(void)state;
-	const struct json *j = parse("{\"1\":\"2\",\"a\":{\"-3\\\"4\":[5,{\"\\\\\":6}],\"e\":true},\"b\":7,\"c\":[[],[8]]}");
+	const struct json *j =
+		parse("{\"1\":\"2\",\"a\":{\"-3\\\"4\":[5,{\"\\\\\":6}],\"e\":true},\"b\":7,\"c\":[[],[8]]}");
 	int64_t n = 0;
 	const struct json *five = json_first(json_get(json_get(j, "a"), "-3\"4"));
 	assert_int_equal(json_i64(five, &n), 0);

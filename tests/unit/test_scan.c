@@ -48,10 +48,35 @@ static void test_valid_texts(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"null", "true", "false", "0", "-0", "0.0", "-1.5e+10", "1E5", "1e-5", "123456789012345678901234567890",
-		"\"\"", "\"a\"", "[]", "{}", "[1]", "[1,2]", "{\"a\":1}", "{\"a\":1,\"b\":{\"a\":[]}}", " \t\r\n1 \t\r\n",
-		"[ 1 , 2 ]", "{ \"a\" : 1 , \"b\" : 2 }", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u0000\\u00e9\\uABcd\"",
-		"\"\\ud83d\\ude00\"", "\"\x7f\"", "\"/\"", "{\"\":0}", "{\"a\":1,\"A\":2}", "{\"a\":1,\"a \":2}",
+		"null",
+		"true",
+		"false",
+		"0",
+		"-0",
+		"0.0",
+		"-1.5e+10",
+		"1E5",
+		"1e-5",
+		"123456789012345678901234567890",
+		"\"\"",
+		"\"a\"",
+		"[]",
+		"{}",
+		"[1]",
+		"[1,2]",
+		"{\"a\":1}",
+		"{\"a\":1,\"b\":{\"a\":[]}}",
+		" \t\r\n1 \t\r\n",
+		"[ 1 , 2 ]",
+		"{ \"a\" : 1 , \"b\" : 2 }",
+		"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+		"\"\\u0000\\u00e9\\uABcd\"",
+		"\"\\ud83d\\ude00\"",
+		"\"\x7f\"",
+		"\"/\"",
+		"{\"\":0}",
+		"{\"a\":1,\"A\":2}",
+		"{\"a\":1,\"a \":2}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		accepts(texts[i]);
@@ -65,29 +90,72 @@ static void test_invalid_texts(void **state)
 		size_t at;
 		const char *what;
 	} texts[] = {
-		{"", 0, "missing"},          {"  ", 2, "missing"},           {"nul", 0, "no value"},
-		{"nulL", 0, "no value"},     {"True", 0, "no value"},        {"NaN", 0, "no value"},
-		{"+1", 0, "no value"},       {".5", 0, "no value"},          {"\xef\xbb\xbf""1", 0, "no value"},
-		{"'a'", 0, "no value"},      {"/**/1", 0, "no value"},       {"\v1", 0, "no value"},
-		{"-", 1, "digit"},           {"-a", 1, "digit"},             {"1.", 2, "digit"},
-		{"1.e5", 2, "digit"},        {"1e", 2, "digit"},             {"1e+", 3, "digit"},
-		{"1e+-1", 3, "digit"},       {"01", 1, "text after"},        {"-01", 2, "text after"},
-		{"1 2", 2, "text after"},    {"{}x", 2, "text after"},       {"nullx", 4, "text after"},
-		{"[1]]", 3, "text after"},   {"0x10", 1, "text after"},      {"1\f", 1, "text after"},
-		{"[", 1, "missing"},         {"[1", 2, "',' or ']'"},        {"[1 2]", 3, "',' or ']'"},
-		{"[1,]", 3, "no value"},     {"[,1]", 1, "no value"},        {"[1}", 2, "',' or ']'"},
-		{"{", 1, "name"},            {"{\"a\"", 4, "':'"},           {"{\"a\" 1}", 5, "':'"},
-		{"{\"a\":", 5, "missing"},   {"{\"a\":}", 5, "no value"},    {"{\"a\":1", 6, "',' or '}'"},
-		{"{\"a\":1,}", 7, "name"},   {"{a:1}", 1, "name"},           {"{1:1}", 1, "name"},
-		{"{\"a\":1]", 6, "',' or"},  {"{,}", 1, "name"},             {"]", 0, "no value"},
-		{"\"", 1, "no end"},         {"\"abc", 4, "no end"},         {"\"abc\\\"", 6, "no end"},
-		{"\"\\", 1, "escape"},       {"\"\\x41\"", 1, "escape"},     {"\"\\a\"", 1, "escape"},
-		{"\"\\u12\"", 1, "escape"},  {"\"\\u123g\"", 1, "escape"},   {"\"\\U0041\"", 1, "escape"},
-		{"\"\\u", 1, "escape"},      {"\"\\u+123\"", 1, "escape"},   {"\"a\nb\"", 2, "control"},
-		{"\"a\tb\"", 2, "control"},  {"\"\x1f\"", 1, "control"},     {"\"\\ud800\"", 1, "surrogate"},
-		{"\"\\udc00\"", 1, "surrogate"},          {"\"\\ud800\\ud800\"", 1, "surrogate"},
-		{"\"\\ud800x\\udc00\"", 1, "surrogate"},  {"\"x\\udbff\\u0041\"", 2, "surrogate"},
-		{"\"\\ud800\\n\"", 1, "surrogate"},       {"\"\\ud83d\\ude0", 1, "surrogate"},
+		{"", 0, "missing"},
+		{"  ", 2, "missing"},
+		{"nul", 0, "no value"},
+		{"nulL", 0, "no value"},
+		{"True", 0, "no value"},
+		{"NaN", 0, "no value"},
+		{"+1", 0, "no value"},
+		{".5", 0, "no value"},
+		{"\xef\xbb\xbf[]", 0, "no value"},
+		{"'a'", 0, "no value"},
+		{"/**/1", 0, "no value"},
+		{"\v1", 0, "no value"},
+		{"-", 1, "digit"},
+		{"-a", 1, "digit"},
+		{"1.", 2, "digit"},
+		{"1.e5", 2, "digit"},
+		{"1e", 2, "digit"},
+		{"1e+", 3, "digit"},
+		{"1e+-1", 3, "digit"},
+		{"01", 1, "text after"},
+		{"-01", 2, "text after"},
+		{"1 2", 2, "text after"},
+		{"{}x", 2, "text after"},
+		{"nullx", 4, "text after"},
+		{"[1]]", 3, "text after"},
+		{"0x10", 1, "text after"},
+		{"1\f", 1, "text after"},
+		{"[", 1, "missing"},
+		{"[1", 2, "',' or ']'"},
+		{"[1 2]", 3, "',' or ']'"},
+		{"[1,]", 3, "no value"},
+		{"[,1]", 1, "no value"},
+		{"[1}", 2, "',' or ']'"},
+		{"{", 1, "name"},
+		{"{\"a\"", 4, "':'"},
+		{"{\"a\" 1}", 5, "':'"},
+		{"{\"a\":", 5, "missing"},
+		{"{\"a\":}", 5, "no value"},
+		{"{\"a\":1", 6, "',' or '}'"},
+		{"{\"a\":1,}", 7, "name"},
+		{"{a:1}", 1, "name"},
+		{"{1:1}", 1, "name"},
+		{"{\"a\":1]", 6, "',' or"},
+		{"{,}", 1, "name"},
+		{"]", 0, "no value"},
+		{"\"", 1, "no end"},
+		{"\"abc", 4, "no end"},
+		{"\"abc\\\"", 6, "no end"},
+		{"\"\\", 1, "escape"},
+		{"\"\\x41\"", 1, "escape"},
+		{"\"\\a\"", 1, "escape"},
+		{"\"\\u12\"", 1, "escape"},
+		{"\"\\u123g\"", 1, "escape"},
+		{"\"\\U0041\"", 1, "escape"},
+		{"\"\\u", 1, "escape"},
+		{"\"\\u+123\"", 1, "escape"},
+		{"\"a\nb\"", 2, "control"},
+		{"\"a\tb\"", 2, "control"},
+		{"\"\x1f\"", 1, "control"},
+		{"\"\\ud800\"", 1, "surrogate"},
+		{"\"\\udc00\"", 1, "surrogate"},
+		{"\"\\ud800\\ud800\"", 1, "surrogate"},
+		{"\"\\ud800x\\udc00\"", 1, "surrogate"},
+		{"\"x\\udbff\\u0041\"", 2, "surrogate"},
+		{"\"\\ud800\\n\"", 1, "surrogate"},
+		{"\"\\ud83d\\ude0", 1, "surrogate"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		refuses(texts[i].text, texts[i].at, texts[i].what);
@@ -100,25 +168,44 @@ static void test_utf8_is_strict(void **state)
 {
 	(void)state;
 	static const char *const valid[] = {
-		"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-		"\xf4\x8f\xbf\xbf", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80",
+		"\xc2\x80",         "\xdf\xbf",         "\xe0\xa0\x80",
+		"\xed\x9f\xbf",     "\xee\x80\x80",     "\xef\xbf\xbf",
+		"\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80",
 	};
 	static const char *const invalid[] = {
-		"\x80", "\xbf", "\xfe", "\xff", "\xf8\x88\x80\x80\x80",         /* begin no character */
-		"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf",     /* overlong */
-		"\xed\xa0\x80", "\xed\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", /* surrogates, above U+10FFFF */
-		"\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc3x", "\xe2\x82x", "\xe2x\x82", "\xf0\x9f\x98x", "\xc3\xc3\xa9",
+		"\x80",
+		"\xbf",
+		"\xfe",
+		"\xff",
+		"\xf8\x88\x80\x80\x80", /* begin no character */
+		"\xc0\x80",
+		"\xc1\xbf",
+		"\xe0\x9f\xbf",
+		"\xf0\x8f\xbf\xbf", /* overlong */
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80", /* surrogates, above U+10FFFF */
+		"\xc3",
+		"\xe2\x82",
+		"\xf0\x9f\x98",
+		"\xc3x",
+		"\xe2\x82x",
+		"\xe2x\x82",
+		"\xf0\x9f\x98x",
+		"\xc3\xc3\xa9",
 	};
 	/* Before and behind, so that it falls on every place of a word. */
 	for (size_t pad = 0; pad < 20; pad++) {
 		char text[64];
 		for (size_t i = 0; i < ARRAY_LEN(valid); i++) {
-			snprintf(text, sizeof(text), "\"%.*s%s%.*s\"", (int)pad, "aaaaaaaaaaaaaaaaaaaa", valid[i], (int)(20 - pad),
-				 "bbbbbbbbbbbbbbbbbbbb");
+			snprintf(text, sizeof(text), "\"%.*s%s%.*s\"", (int)pad, "aaaaaaaaaaaaaaaaaaaa", valid[i],
+				 (int)(20 - pad), "bbbbbbbbbbbbbbbbbbbb");
 			accepts(text);
 		}
 		for (size_t i = 0; i < ARRAY_LEN(invalid); i++) {
-			size_t n = (size_t)snprintf(text, sizeof(text), "\"%.*s%s\"", (int)pad, "aaaaaaaaaaaaaaaaaaaa", invalid[i]);
+			size_t n = (size_t)snprintf(text, sizeof(text), "\"%.*s%s\"", (int)pad, "aaaaaaaaaaaaaaaaaaaa",
+						    invalid[i]);
 			refuses(text, 1 + pad, "UTF-8");
 			refuses_span((struct span){text, n - 1}, 1 + pad, "UTF-8");
 		}
@@ -299,7 +386,8 @@ static void test_iterating(void **state)
 	iterates("[\"a\",\"b\"]", "=\"a\";=\"b\";");
 	iterates("{\"a\":1,\"b\":\"x\",\"c\":[1,{\"d\":2}]}", "a=1;b=\"x\";c=[1,{\"d\":2}];");
 	iterates("{ \"a\" : \"1\" , \"\" : { } }", "a=\"1\";={ };");
-	iterates("{\"a\\\"b\":\"\\\\\",\"]\":\"}\",\"[\":[\"]\",\"{\\\"\"]}", "a\\\"b=\"\\\\\";]=\"}\";[=[\"]\",\"{\\\"\"];");
+	iterates("{\"a\\\"b\":\"\\\\\",\"]\":\"}\",\"[\":[\"]\",\"{\\\"\"]}",
+		 "a\\\"b=\"\\\\\";]=\"}\";[=[\"]\",\"{\\\"\"];");
 	iterates("[[[]],[[],[]],{}]", "=[[]];=[[],[]];={};");
 }
 
@@ -346,7 +434,8 @@ static void test_unescaping(void **state)
 	AUTO_BUF out = BUF_INIT;
 	struct span text;
 	buf_puts(&out, "<");
-	assert_int_equal(scan_str(SPAN("\"\\\"\\\\\\/\\b\\f\\n\\r\\t|\\u0041\\u00E9\\u20ac\\ud83d\\ude00\\uffff\""), &out), 0);
+	assert_int_equal(
+		scan_str(SPAN("\"\\\"\\\\\\/\\b\\f\\n\\r\\t|\\u0041\\u00E9\\u20ac\\ud83d\\ude00\\uffff\""), &out), 0);
 	assert_string_equal(buf_str(&out), "<\"\\/\b\f\n\r\t|A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbf");
 	buf_clear(&out, SIZE_MAX);
 	assert_int_equal(scan_str(SPAN(" \"a\\u0000b\" "), &out), 0);
@@ -378,19 +467,50 @@ static void test_integers_are_exact(void **state)
 		const char *text;
 		int64_t want;
 	} good[] = {
-		{"0", 0}, {"-0", 0}, {"-0.0e5", 0}, {"0e99999999999999999999", 0}, {"7", 7}, {"-7", -7},
-		{"9007199254740993", 9007199254740993}, {"-9007199254740993", -9007199254740993},
-		{"9223372036854775807", INT64_MAX}, {"-9223372036854775808", INT64_MIN},
-		{"1e3", 1000}, {"1E+3", 1000}, {"1.0", 1}, {"1.50e1", 15}, {"10e-1", 1}, {"-1200e-2", -12},
-		{"1.00000000000000000000000000000000000000", 1}, {"10000000000000000000000000000e-28", 1},
-		{"0.0000000000000000000000000000000000001e37", 1}, {"922337203685477580.7e1", INT64_MAX},
-		{"9223372036854775807000e-3", INT64_MAX}, {" 5 ", 5},
+		{"0", 0},
+		{"-0", 0},
+		{"-0.0e5", 0},
+		{"0e99999999999999999999", 0},
+		{"7", 7},
+		{"-7", -7},
+		{"9007199254740993", 9007199254740993},
+		{"-9007199254740993", -9007199254740993},
+		{"9223372036854775807", INT64_MAX},
+		{"-9223372036854775808", INT64_MIN},
+		{"1e3", 1000},
+		{"1E+3", 1000},
+		{"1.0", 1},
+		{"1.50e1", 15},
+		{"10e-1", 1},
+		{"-1200e-2", -12},
+		{"1.00000000000000000000000000000000000000", 1},
+		{"10000000000000000000000000000e-28", 1},
+		{"0.0000000000000000000000000000000000001e37", 1},
+		{"922337203685477580.7e1", INT64_MAX},
+		{"9223372036854775807000e-3", INT64_MAX},
+		{" 5 ", 5},
 	};
 	static const char *const bad[] = {
-		"9223372036854775808", "-9223372036854775809", "1.5", "-0.1", "1e-1", "15e-1", "1e19", "1e99999999999999999999",
-		"1e-99999999999999999999", "99999999999999999999", "123456789012345678901234567890",
-		"1.00000000000000000000000000000000000001", "0.00000000000000000000000000001", "\"1\"", "null", "true", "[1]",
-		"18446744073709551617", "184467440737095516160", "184467440737095516150",
+		"9223372036854775808",
+		"-9223372036854775809",
+		"1.5",
+		"-0.1",
+		"1e-1",
+		"15e-1",
+		"1e19",
+		"1e99999999999999999999",
+		"1e-99999999999999999999",
+		"99999999999999999999",
+		"123456789012345678901234567890",
+		"1.00000000000000000000000000000000000001",
+		"0.00000000000000000000000000001",
+		"\"1\"",
+		"null",
+		"true",
+		"[1]",
+		"18446744073709551617",
+		"184467440737095516160",
+		"184467440737095516150",
 	};
 	int64_t n;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -447,11 +567,27 @@ static void test_seconds(void **state)
 		const char *text;
 		nsec_t want;
 	} good[] = {
-		{"0", 0}, {"-0", 0}, {"0.0", 0}, {"1", NSEC_PER_SEC}, {"0.1", 100000000}, {"2.5", 2500000000}, {"1e-9", 1},
-		{"1e-10", 1}, {"1e-400", 1}, {"0.0000000000001", 1}, {"1.0000000001", 1000000001}, {"1e3", 1000 * NSEC_PER_SEC},
-		{"0.3", 300000000}, {"6311520000", 6311520000 * NSEC_PER_SEC}, {"6311520000.0000000001", NSEC_NEVER},
-		{"6311520001", NSEC_NEVER}, {"1e12", NSEC_NEVER}, {"1e999", NSEC_NEVER}, {"99999999999999999999999", NSEC_NEVER},
-		{"0.10000000000000000000000000000000000", 100000000}, {"0.10000000000000000000000000000000001", 100000001},
+		{"0", 0},
+		{"-0", 0},
+		{"0.0", 0},
+		{"1", NSEC_PER_SEC},
+		{"0.1", 100000000},
+		{"2.5", 2500000000},
+		{"1e-9", 1},
+		{"1e-10", 1},
+		{"1e-400", 1},
+		{"0.0000000000001", 1},
+		{"1.0000000001", 1000000001},
+		{"1e3", 1000 * NSEC_PER_SEC},
+		{"0.3", 300000000},
+		{"6311520000", 6311520000 * NSEC_PER_SEC},
+		{"6311520000.0000000001", NSEC_NEVER},
+		{"6311520001", NSEC_NEVER},
+		{"1e12", NSEC_NEVER},
+		{"1e999", NSEC_NEVER},
+		{"99999999999999999999999", NSEC_NEVER},
+		{"0.10000000000000000000000000000000000", 100000000},
+		{"0.10000000000000000000000000000000001", 100000001},
 	};
 	nsec_t t = -1;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -483,7 +619,11 @@ static void test_writing_strings(void **state)
 	writes(scan_put_str, SPAN("\"\\\b\f\n\r\t\x1f\x7f"), "\"\\\"\\\\\\b\\f\\n\\r\\t\\u001f\x7f\"");
 	writes(scan_put_str, (struct span){"a\0b", 3}, "\"a\\u0000b\"");
 	writes(scan_put_str, SPAN("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
-	writes(scan_put_str, SPAN("a\xff""b"), "\"a\xef\xbf\xbd""b\"");
+	writes(scan_put_str,
+	       SPAN("a\xff"
+		    "b"),
+	       "\"a\xef\xbf\xbd"
+	       "b\"");
 	writes(scan_put_str, SPAN("\xc3"), "\"\xef\xbf\xbd\"");
 	writes(scan_put_str, SPAN("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 }
@@ -514,9 +654,24 @@ static void test_reading_bytes(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {
-		"1", "null", "[]", "[\"b64\"]", "{}", "{\"B64\":\"AA==\"}", "{\"b64\":1}", "{\"b64\":\"AA==\",\"x\":1}",
-		"{\"b64\":\"AA\"}", "{\"b64\":\"A===\"}", "{\"b64\":\"====\"}", "{\"b64\":\"AA=A\"}", "{\"b64\":\"AA==AA==\"}",
-		"{\"b64\":\"AB==\"}", "{\"b64\":\"AAB=\"}", "{\"b64\":\"AA-_\"}", "{\"b64\":\"A A=\"}", "{\"b64\":\"\\u0000AA=\"}",
+		"1",
+		"null",
+		"[]",
+		"[\"b64\"]",
+		"{}",
+		"{\"B64\":\"AA==\"}",
+		"{\"b64\":1}",
+		"{\"b64\":\"AA==\",\"x\":1}",
+		"{\"b64\":\"AA\"}",
+		"{\"b64\":\"A===\"}",
+		"{\"b64\":\"====\"}",
+		"{\"b64\":\"AA=A\"}",
+		"{\"b64\":\"AA==AA==\"}",
+		"{\"b64\":\"AB==\"}",
+		"{\"b64\":\"AAB=\"}",
+		"{\"b64\":\"AA-_\"}",
+		"{\"b64\":\"A A=\"}",
+		"{\"b64\":\"\\u0000AA=\"}",
 	};
 	reads_bytes("\"text\"", 0, SPAN("text"));
 	reads_bytes("\"\"", 0, SPAN(""));
@@ -553,7 +708,8 @@ static void test_random_bytes_come_back(void **state)
 	}
 }
 
-/* --- against a slow model: the grammar of RFC 8259, said directly, with names as lists of code points -------------- */
+/* --- against a slow model: the grammar of RFC 8259, said directly, with names as lists of code points --------------
+ */
 
 struct model {
 	const unsigned char *p, *end;
