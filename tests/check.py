@@ -66,7 +66,7 @@ def run(log, *argv, timeout, env=None):
 
 def make(*targets):
     """A stage: make TARGETS."""
-    return lambda log: PASS if run(log, "make", f"-j{JOBS}", *targets, timeout=600) == 0 else FAIL
+    return lambda log: PASS if run(log, "make", "-k", f"-j{JOBS}", *targets, timeout=600) == 0 else FAIL
 
 
 def script(*argv, timeout=60):
@@ -172,6 +172,7 @@ def check_groups():
         [Stage("build asan", make("asan"))],
         [Stage("build fuzz", make("fuzz"))],
         [Stage("layers", script("make", "layers")), Stage("checker", script(PYTHON, "tests/check.py", "--self-test"))],
+        [Stage("install", script("tests/install.sh", "WERROR=-Werror"), "build")],
         [Stage("unit", unit("build"), "build"), Stage("unit asan", unit("build/asan"), "build asan")],
         [Stage("e2e", pytest("build", "-m", "not soak", timeout=600), "build")],
         [Stage("e2e asan", pytest("build/asan", "-m", "not soak", timeout=900, env=SANITIZER_ENV), "build asan")],
