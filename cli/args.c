@@ -36,7 +36,8 @@ const struct api_arg args_global[] = {
 	[GLOBAL_JSON] = {"json", API_BOOL, 0, 0, NULL, "print JSON, one object a line", 0},
 	[GLOBAL_QUIET] = {"quiet", API_BOOL, 0, 'q', NULL, "print less", 0},
 	[GLOBAL_VERBOSE] = {"verbose", API_BOOL, 0, 'v', NULL, "print more", 0},
-	[GLOBAL_COLOR] = {"color", API_ENUM, 0, 0, "auto|always|never", "colour (auto: on a terminal without NO_COLOR)", 0},
+	[GLOBAL_COLOR] = {"color", API_ENUM, 0, 0, "auto|always|never", "colour (auto: on a terminal without NO_COLOR)",
+			  0},
 	[GLOBAL_HELP] = {"help", API_BOOL, 0, 'h', NULL, "show help", 0},
 	[GLOBAL_VERSION] = {"version", API_BOOL, 0, 'V', NULL, "show mpctl's version", 0},
 };
@@ -44,10 +45,7 @@ const size_t args_nglobal = ARRAY_LEN(args_global);
 
 /* --- members ----------------------------------------------------------------------------------------------------- */
 
-void member(struct buf *b, const char *name)
-{
-	buf_printf(b, "%s\"%s\":", b->len ? "," : "", name);
-}
+void member(struct buf *b, const char *name) { buf_printf(b, "%s\"%s\":", b->len ? "," : "", name); }
 
 void member_raw(struct buf *b, const char *name, const char *json)
 {
@@ -263,8 +261,7 @@ static void wrong_form(const struct verb *verb, const struct typed *typed, const
 	wrong(verb, other->shape & VERB_COMMAND ? "put -- before it, " : "", buf_str(&what));
 }
 
-static void __attribute__((noreturn))
-wrong_flag(const struct verb *verb, const struct typed *typed, const char *word)
+static void __attribute__((noreturn)) wrong_flag(const struct verb *verb, const struct typed *typed, const char *word)
 {
 	AUTO_BUF what = BUF_INIT;
 	AUTO_BUF hint = BUF_INIT;

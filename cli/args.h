@@ -38,7 +38,7 @@ struct args {
 	struct buf members;                 /* of the request's params: JSON without braces */
 	char **words;                       /* what is no flag, in order */
 	size_t nwords;
-	char **command; /* what follows "--", ended by NULL; NULL: there was none */
+	char **command;   /* what follows "--", ended by NULL; NULL: there was none */
 	const char **env; /* the values of every -e */
 	size_t nenv;
 };

@@ -96,7 +96,8 @@ static int send_with_fds(int fd, struct span bytes, const int *fds, size_t nfds)
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
 	msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int) * nfds), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+	*c = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(sizeof(int) * nfds), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
 	memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
 	ssize_t n = RETRY(sendmsg(fd, &msg, MSG_NOSIGNAL));
 	return n < 0 ? -1 : send_all(fd, (struct span){bytes.p + n, bytes.n - (size_t)n});
@@ -126,7 +127,7 @@ static int transmit_open(struct client *c)
 	AUTO_BUF hello = BUF_INIT;
 	struct call *call;
 	put_hello(c, &hello);
-	LIST_EACH(call, &c->calls, by_client) {
+	LIST_EACH (call, &c->calls, by_client) {
 		if (call->answered && !call->standing)
 			continue;
 		if (transmit(c, call, &hello) < 0)
@@ -279,7 +280,7 @@ static struct call *call_find(struct client *c, struct span id)
 	struct call *call;
 	if (scan_u64(id, &number) < 0)
 		return NULL;
-	LIST_EACH(call, &c->calls, by_client)
+	LIST_EACH (call, &c->calls, by_client)
 		if (call->id == number)
 			return call;
 	return NULL;

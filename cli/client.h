@@ -35,10 +35,10 @@ struct client {
 	int fd; /* -1: not connected */
 	struct frame in;
 	uint64_t last_id;
-	struct list calls; /* struct call.by_client, in the order they were sent */
-	char session[33];  /* hex; "": none yet */
-	nsec_t lost;       /* when the connection was lost; 0: not */
-	unsigned tries;    /* to get it back */
+	struct list calls;                 /* struct call.by_client, in the order they were sent */
+	char session[33];                  /* hex; "": none yet */
+	nsec_t lost;                       /* when the connection was lost; 0: not */
+	unsigned tries;                    /* to get it back */
 	void (*event)(struct span params); /* a notification; NULL: ignored */
 };
 

@@ -19,25 +19,58 @@ static void print_verbose(struct procs procs)
 	}
 }
 
-/* Of a result with processes. WAITED: a wait that ran out is told, and STATUS_TIMEOUT. */
-static int finish(const struct args *a, struct span result, bool waited)
+static bool has_failed(const struct proc *p)
+{
+	return proc_is(p->state, "\"failed\"") || proc_is(p->state, "\"backoff\"");
+}
+
+/* A job that was started and does not run is a failure, with its reason. */
+static int complain_failed(struct procs procs)
+{
+	int status = STATUS_OK;
+	for (size_t i = 0; i < procs.n; i++) {
+		AUTO_BUF line = BUF_INIT;
+		if (!has_failed(&procs.v[i]))
+			continue;
+		text_json(&line, procs.v[i].name);
+		buf_puts(&line, ": ");
+		text_json(&line, procs.v[i].state);
+		buf_puts(&line, ", ");
+		text_json(&line, procs.v[i].reason);
+		say("%s", buf_str(&line));
+		status = STATUS_FAILED;
+	}
+	return status;
+}
+
+static int complain_timeout(const struct args *a, struct procs procs)
 {
 	AUTO_BUF names = BUF_INIT;
+	procs_names(&names, procs);
+	say("%s: timed out%s%s", a->verb->name, names.len ? ", left: " : "", buf_str(&names));
+	return STATUS_TIMEOUT;
+}
+
+enum waits { WAITS_NOT, WAITS_END, WAITS_START };
+
+static int finish(const struct args *a, struct span result, enum waits waits)
+{
+	int status = STATUS_OK;
 	struct procs procs = procs_of(result);
-	bool timed_out = waited && span_is(scan_get(result, "done"), "false");
 	if (options.json)
 		procs_json(procs);
 	else if (options.verbose)
 		print_verbose(procs);
-	procs_names(&names, procs);
-	if (timed_out)
-		say("%s: timed out%s%s", a->verb->name, names.len ? ", left: " : "", buf_str(&names));
+	if (waits != WAITS_NOT && span_is(scan_get(result, "done"), "false"))
+		status = complain_timeout(a, procs);
+	else if (waits == WAITS_START)
+		status = complain_failed(procs);
 	procs_done(&procs);
-	return timed_out ? STATUS_TIMEOUT : STATUS_OK;
+	return status;
 }
 
 /* Sends the verb's request, whose targets begin after SKIP words, and waits as long as the daemon does. */
-static int act(struct client *c, struct args *a, size_t skip, bool all, bool waits)
+static int act(struct client *c, struct args *a, size_t skip, bool all, enum waits waits)
 {
 	args_targets(a, skip, all, false);
 	AUTO_BUF whom = BUF_INIT;
@@ -48,28 +81,16 @@ static int act(struct client *c, struct args *a, size_t skip, bool all, bool wai
 	if (a->own[FLAG_LEADER_ONLY])
 		member_raw(&a->members, "tree", "false");
 	struct span result = procs_wait(c, a->verb->cmd, &a->members, &whom);
-	return finish(a, result, waits && !a->own[FLAG_NO_WAIT]);
+	return finish(a, result, a->own[FLAG_NO_WAIT] ? WAITS_NOT : waits);
 }
 
-int verb_start(struct client *c, struct args *a)
-{
-	return act(c, a, 0, a->param[NTH_job_start_all], true);
-}
+int verb_start(struct client *c, struct args *a) { return act(c, a, 0, a->param[NTH_job_start_all], WAITS_START); }
 
-int verb_stop(struct client *c, struct args *a)
-{
-	return act(c, a, 0, a->param[NTH_process_stop_all], true);
-}
+int verb_stop(struct client *c, struct args *a) { return act(c, a, 0, a->param[NTH_process_stop_all], WAITS_END); }
 
-int verb_restart(struct client *c, struct args *a)
-{
-	return act(c, a, 0, a->param[NTH_job_restart_all], true);
-}
+int verb_restart(struct client *c, struct args *a) { return act(c, a, 0, a->param[NTH_job_restart_all], WAITS_START); }
 
-int verb_kill(struct client *c, struct args *a)
-{
-	return act(c, a, 0, a->param[NTH_process_kill_all], true);
-}
+int verb_kill(struct client *c, struct args *a) { return act(c, a, 0, a->param[NTH_process_kill_all], WAITS_END); }
 
 /* It alone does not wait by itself, as in Python. */
 int verb_terminate(struct client *c, struct args *a)
@@ -79,7 +100,7 @@ int verb_terminate(struct client *c, struct args *a)
 		args_wrong(a, "either --no-wait or a wait, not both");
 	if (waits)
 		member_raw(&a->members, "wait", "true");
-	return act(c, a, 0, a->param[NTH_process_terminate_all], waits);
+	return act(c, a, 0, a->param[NTH_process_terminate_all], waits ? WAITS_END : WAITS_NOT);
 }
 
 int verb_signal(struct client *c, struct args *a)
@@ -92,7 +113,7 @@ int verb_signal(struct client *c, struct args *a)
 	if (a->own[FLAG_LEADER_ONLY] && a->param[NTH_process_signal_tree])
 		args_wrong(a, "either --tree or --leader-only, not both");
 	member_int(&a->members, "signal", signo);
-	return act(c, a, 1, a->param[NTH_process_signal_all], false);
+	return act(c, a, 1, a->param[NTH_process_signal_all], WAITS_NOT);
 }
 
 int verb_forget(struct client *c, struct args *a)

@@ -93,7 +93,8 @@ static int open_keeper(struct client *c)
 {
 	int64_t pid;
 	struct call *call = client_send(c, CMD_mpd_status, NULL, NULL, 0);
-	int fd = scan_i64(scan_get(client_result(c, call), "keeper_pid"), &pid) == 0 ? sys_pidfd_open((pid_t)pid, 0) : -1;
+	int fd = scan_i64(scan_get(client_result(c, call), "keeper_pid"), &pid) == 0 ? sys_pidfd_open((pid_t)pid, 0)
+										     : -1;
 	client_drop(call);
 	return fd;
 }
@@ -151,8 +152,8 @@ static void engine_path(char *path, size_t size)
 int verb_check(struct client *c, struct args *a)
 {
 	char path[4096];
-	char *argv[] = {"mpd-engine", "--load", "--check", a->nwords ? "--config" : NULL, a->nwords ? a->words[0] : NULL,
-			NULL};
+	char *argv[] = {
+		"mpd-engine", "--load", "--check", a->nwords ? "--config" : NULL, a->nwords ? a->words[0] : NULL, NULL};
 	(void)c;
 	args_most(a, 1);
 	engine_path(path, sizeof(path));

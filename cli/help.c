@@ -57,8 +57,8 @@ static void help_method(const struct api_cmd *cmd)
 	for (size_t i = 0; i < cmd->nargs; i++) {
 		AUTO_BUF left = BUF_INIT;
 		const struct api_arg *arg = &cmd->args[i];
-		buf_printf(&left, "%s  %s%s%s%s", i ? "" : "\n", arg->name, arg->hint ? " " : "", arg->hint ? arg->hint : "",
-			   arg->flags & API_REQUIRED ? " (required)" : "");
+		buf_printf(&left, "%s  %s%s%s%s", i ? "" : "\n", arg->name, arg->hint ? " " : "",
+			   arg->hint ? arg->hint : "", arg->flags & API_REQUIRED ? " (required)" : "");
 		put_padded(&left, arg->help);
 	}
 }

@@ -58,26 +58,29 @@ static void put_environment(struct buf *b, const struct args *a, bool inherit)
 	buf_putc(b, ']');
 }
 
-/* The path is for display only: where there is none, the descriptor alone is sent. */
-static void put_path(struct buf *b, int fd)
+/* Beside the descriptor the path is for display only, and may be missing. */
+static int put_path(struct buf *b, int fd)
 {
 	char link[40], path[4096];
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	ssize_t n = readlink(link, path, sizeof(path));
 	if (n <= 0 || n == (ssize_t)sizeof(path) || path[0] != '/')
-		return;
+		return -1;
 	member(b, "cwd");
 	scan_put_bytes(b, (struct span){path, (size_t)n});
+	return 0;
 }
 
-static void put_directory(struct launch *l, const char *dir)
+/* The daemon gives descriptors to one process only: SEVERAL find the directory by its path. */
+static void put_directory(struct launch *l, const char *dir, bool several)
 {
 	l->cwd = open(dir ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (l->cwd < 0)
+	if (l->cwd < 0 || (put_path(&l->members, l->cwd) < 0 && several))
 		die(STATUS_NOT_EXECUTABLE, "cannot enter %s: %s", dir ? dir : "the working directory", strerror(errno));
+	if (several)
+		return;
 	l->fds[l->nfds++] = l->cwd;
 	member_raw(&l->members, "cwd_fd", "true");
-	put_path(&l->members, l->cwd);
 }
 
 static void put_umask(struct buf *b)
@@ -119,7 +122,7 @@ void launch_init(struct launch *l, struct args *a, pid_t parent)
 	if (fork || a->nenv)
 		put_environment(&l->members, a, fork);
 	if (fork || a->own[FLAG_DIR])
-		put_directory(l, a->own[FLAG_DIR]);
+		put_directory(l, a->own[FLAG_DIR], a->param[NTH_process_start_processes]);
 	if (fork)
 		put_umask(&l->members);
 	put_parent(&l->members, a, parent);

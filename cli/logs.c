@@ -185,10 +185,7 @@ static struct stream *streams_new(const struct args *a, struct procs procs)
 		struct stream *s = &streams[i];
 		*s = (struct stream){.args = a, .name = p->name};
 		s->prefix = procs.n > 1 && !a->own[FLAG_NO_PREFIX];
-		if (p->job.p && !proc_is(p->job, "null"))
-			buf_span(&s->target, p->name);
-		else
-			buf_printf(&s->target, "\"#%.*s\"", (int)p->id.n, p->id.p);
+		proc_target(&s->target, p);
 	}
 	return streams;
 }

@@ -48,6 +48,8 @@ void procs_done(struct procs *procs)
 bool proc_is(struct span value, const char *json) { return span_is(value, json); }
 bool proc_alive(const struct proc *p) { return proc_is(p->alive, "true"); }
 
+bool proc_of_job(const struct proc *p) { return p->job.p && !proc_is(p->job, "null"); }
+
 bool proc_over(const struct proc *p)
 {
 	return proc_is(p->state, "\"exited\"") || proc_is(p->state, "\"stopped\"") || proc_is(p->state, "\"failed\"");
@@ -65,6 +67,14 @@ nsec_t proc_ran(const struct proc *p)
 {
 	nsec_t started, ended;
 	return scan_seconds(p->started, &started) == 0 && scan_seconds(p->ended, &ended) == 0 ? ended - started : 0;
+}
+
+void proc_target(struct buf *b, const struct proc *p)
+{
+	if (proc_of_job(p))
+		buf_span(b, p->name);
+	else
+		buf_printf(b, "\"#%.*s\"", (int)p->id.n, p->id.p);
 }
 
 void procs_json(struct procs procs)

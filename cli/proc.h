@@ -6,9 +6,10 @@
 #include "cli/cli.h"
 
 #define PROC_MEMBERS(X)                                                                                                \
-	X(name) X(id) X(job) X(instance) X(pid) X(state) X(reason) X(parent) X(daemon) X(context) X(uid) X(argv) X(cwd)   \
-	X(created) X(started) X(ended) X(uptime) X(restarts) X(exitcode) X(alive) X(joined) X(leftover) X(children)    \
-	X(stop_signal) X(stop_timeout) X(kill_mode) X(cpu) X(mem) X(rusage) X(tree) X(log)
+	X(name)                                                                                                        \
+	X(job) X(instance) X(state) X(reason) X(id) X(pid) X(parent) X(daemon) X(context) X(uid) X(argv) X(cwd)        \
+		X(created) X(started) X(ended) X(uptime) X(restarts) X(exitcode) X(alive) X(joined) X(leftover)        \
+			X(children) X(stop_signal) X(stop_timeout) X(kill_mode) X(cpu) X(mem) X(rusage) X(tree) X(log)
 
 struct proc {
 	struct span json; /* the whole of it */
@@ -30,12 +31,16 @@ void proc_read(struct proc *, struct span object);
 
 bool proc_is(struct span value, const char *json); /* "true", "null", "\"running\"" */
 bool proc_alive(const struct proc *);
+/* Whether it is a job's instance. */
+bool proc_of_job(const struct proc *);
 /* Whether it will not change any more by itself: ended, stopped or failed. */
 bool proc_over(const struct proc *);
 /* What a shell would say of its end: n, or 128 + the signal; -1 when it has not ended or nobody knows. */
 int proc_status(const struct proc *);
 /* Seconds it ran, from its start to its end; 0 when not known. */
 nsec_t proc_ran(const struct proc *);
+/* How it is asked for alone, as JSON: a job's instance by its name, a process by its id, which is never used again. */
+void proc_target(struct buf *, const struct proc *);
 /* Prints each on a line of its own, as JSON. */
 void procs_json(struct procs);
 

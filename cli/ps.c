@@ -18,7 +18,7 @@ static enum color color_state(const struct proc *p)
 		const char *state;
 		enum color color;
 	} rows[] = {
-		{"\"running\"", COLOR_GREEN}, {"\"starting\"", COLOR_CYAN}, {"\"stopping\"", COLOR_YELLOW},
+		{"\"running\"", COLOR_GREEN},  {"\"starting\"", COLOR_CYAN}, {"\"stopping\"", COLOR_YELLOW},
 		{"\"backoff\"", COLOR_YELLOW}, {"\"failed\"", COLOR_RED},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -27,17 +27,11 @@ static enum color color_state(const struct proc *p)
 	return COLOR_DIM;
 }
 
-static enum color color_exit(const struct proc *p)
-{
-	return proc_status(p) > 0 ? COLOR_RED : COLOR_NONE;
-}
+static enum color color_exit(const struct proc *p) { return proc_status(p) > 0 ? COLOR_RED : COLOR_NONE; }
 
 static bool is_nothing(struct span value) { return !value.p || proc_is(value, "null") || proc_is(value, "\"\""); }
 
-static void put_text(struct buf *b, struct span value)
-{
-	text_json(b, is_nothing(value) ? SPAN("-") : value);
-}
+static void put_text(struct buf *b, struct span value) { text_json(b, is_nothing(value) ? SPAN("-") : value); }
 
 static void put_duration(struct buf *b, struct span value)
 {
@@ -120,7 +114,8 @@ static const struct column *column_find(const struct args *a, struct span name)
 			return &columns[i];
 	}
 	const char *near = fault_nearest(name, names, ARRAY_LEN(names));
-	args_wrong(a, "unknown column \"%.*s\"%s%s", (int)name.n, name.p, near ? ", did you mean " : "", near ? near : "");
+	args_wrong(a, "unknown column \"%.*s\"%s%s", (int)name.n, name.p, near ? ", did you mean " : "",
+		   near ? near : "");
 }
 
 static void choose(struct ps *ps, const char *list)
@@ -212,7 +207,7 @@ static void drop_joined(const struct args *a, struct procs *procs)
 	size_t kept = 0;
 	for (size_t i = 0; i < procs->n; i++) {
 		const struct proc *p = &procs->v[i];
-		bool old = proc_is(p->joined, "true") && !proc_alive(p) && is_nothing(p->job);
+		bool old = proc_is(p->joined, "true") && !proc_alive(p) && !proc_of_job(p);
 		if (!old || a->nwords || a->own[FLAG_ALL])
 			procs->v[kept++] = *p;
 	}

@@ -208,19 +208,6 @@ void text_object(struct buf *b, struct span object)
 	}
 }
 
-void color_put(struct buf *b, enum color color, struct span text)
-{
-	static const char *const codes[] = {
-		[COLOR_BOLD] = "1",    [COLOR_DIM] = "2",   [COLOR_RED] = "31", [COLOR_GREEN] = "32",
-		[COLOR_YELLOW] = "33", [COLOR_CYAN] = "36",
-	};
-	if (color != COLOR_NONE)
-		buf_printf(b, "\033[%sm", codes[color]);
-	buf_span(b, text);
-	if (color != COLOR_NONE)
-		buf_puts(b, "\033[0m");
-}
-
 /* --- tables ------------------------------------------------------------------------------------------------------ */
 
 struct cell {
@@ -258,6 +245,19 @@ void table_cell(struct table *t, bool right, enum color color)
 	t->begin = t->text.len;
 }
 
+static void color_put(struct buf *b, enum color color, struct span text)
+{
+	static const char *const codes[] = {
+		[COLOR_BOLD] = "1",   [COLOR_DIM] = "2",     [COLOR_RED] = "31",
+		[COLOR_GREEN] = "32", [COLOR_YELLOW] = "33", [COLOR_CYAN] = "36",
+	};
+	if (color != COLOR_NONE)
+		buf_printf(b, "\033[%sm", codes[color]);
+	buf_span(b, text);
+	if (color != COLOR_NONE)
+		buf_puts(b, "\033[0m");
+}
+
 static void put_spaces(struct buf *b, size_t n)
 {
 	while (n-- > 0)
@@ -265,7 +265,8 @@ static void put_spaces(struct buf *b, size_t n)
 }
 
 /* One row. Spaces are owed until text follows them, so that no line ends in any. */
-static void print_row(const struct table *t, const struct cell *row, const size_t *widths, size_t room, struct buf *b)
+static void print_row(const struct table *t, const struct cell *row, const size_t *widths, size_t room, bool colored,
+		      struct buf *b)
 {
 	size_t owed = 0;
 	for (size_t i = 0; i < t->columns && owed < room; i++) {
@@ -275,7 +276,8 @@ static void print_row(const struct table *t, const struct cell *row, const size_
 		if (c->n && owed < room) {
 			put_spaces(b, owed);
 			room -= owed;
-			color_put(b, c->color, text_cut((struct span){buf_str(&t->text) + c->at, c->n}, room));
+			color_put(b, colored ? c->color : COLOR_NONE,
+				  text_cut((struct span){buf_str(&t->text) + c->at, c->n}, room));
 			room -= MIN(room, c->width);
 			owed = 0;
 		}
@@ -288,8 +290,9 @@ void table_print(const struct table *t, unsigned width, unsigned max, struct buf
 {
 	size_t widths[TABLE_COLUMNS_MAX] = {0};
 	size_t rows = t->ncells / t->columns;
+	bool colored = color_wanted();
 	for (size_t i = 0; i < t->ncells; i++)
 		widths[i % t->columns] = MAX(widths[i % t->columns], t->cells[i].width);
 	for (size_t row = 0; row < (max ? MIN(rows, max) : rows); row++)
-		print_row(t, t->cells + row * t->columns, widths, width ? width : SIZE_MAX, b);
+		print_row(t, t->cells + row * t->columns, widths, width ? width : SIZE_MAX, colored, b);
 }

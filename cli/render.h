@@ -40,9 +40,8 @@ void text_object(struct buf *, struct span object);
 /* Words as one would type them for a shell: quoted where they have to be. */
 void text_words(struct buf *, struct span array);
 
+/* Of a cell. */
 enum color { COLOR_NONE, COLOR_BOLD, COLOR_DIM, COLOR_RED, COLOR_GREEN, COLOR_YELLOW, COLOR_CYAN };
-void color_put(struct buf *, enum color, struct span);
-
 /* A table: cells row by row, then printed in aligned columns, two spaces apart. The last cell of each row is its
  * tail, which is never padded. */
 struct table {
@@ -56,7 +55,7 @@ void table_init(struct table *, size_t columns);
 void table_done(struct table *);
 /* The next cell is what was added to t->text since the last. */
 void table_cell(struct table *, bool right, enum color);
-/* Lines are cut to WIDTH columns and MAX lines (0: not). */
+/* Lines are cut to WIDTH columns and MAX lines (0: not); colours are for color_wanted(). */
 void table_print(const struct table *, unsigned width, unsigned max, struct buf *);
 
 #endif

@@ -219,7 +219,4 @@ static int run_detached(struct client *c, struct args *a)
 	return STATUS_OK;
 }
 
-int verb_run(struct client *c, struct args *a)
-{
-	return a->own[FLAG_DETACH] ? run_detached(c, a) : run_attached(c, a);
-}
+int verb_run(struct client *c, struct args *a) { return a->own[FLAG_DETACH] ? run_detached(c, a) : run_attached(c, a); }

@@ -30,12 +30,8 @@ static void put_log(struct span data)
 static void put_last_lines(struct client *c, const struct proc *p)
 {
 	AUTO_BUF members = BUF_INIT;
-	bool is_job = p->job.p && !proc_is(p->job, "null");
 	member(&members, "target");
-	if (is_job)
-		buf_span(&members, p->name);
-	else
-		buf_printf(&members, "\"#%.*s\"", (int)p->id.n, p->id.p);
+	proc_target(&members, p);
 	struct call *call = client_send(c, CMD_process_logs, &members, NULL, 0);
 	client_wait(c, call, -1);
 	struct span data = scan_get(call->result, "data");
