@@ -1,0 +1,733 @@
+# SPDX-License-Identifier: MIT
+"""
+The line itself: what docs/protocol.md, "The line", promises, point by point, from a raw socket.
+
+Nothing here looks at what a method does beyond what tells whether it was executed.
+"""
+import contextlib
+import json
+import os
+import random
+import resource
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from harness import BUILD, ConnectionLost, RpcError, SLOW, alive, open_fds, readable, until
+
+MIB = 1 << 20
+LINE_MAX = 16 * MIB
+INVALID, PARSE, METHOD, PARAMS, CANCELLED = -32600, -32700, -32601, -32602, -32800
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change users and others' limits")
+
+
+@pytest.fixture
+def conn(mpd):
+    with mpd.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def nap(mpd):
+    """The name of a process that outlives the test's waits."""
+    return mpd.begin("sleep", "600", name="nap")["name"]
+
+
+def ask(conn, line):
+    conn.send_line(line)
+    return conn.recv()
+
+
+def ping(conn, number=4711):
+    """The connection lives, and nothing else was sent on it before."""
+    assert ask(conn, {"id": number, "method": "mpd.ping"}) == {"jsonrpc": "2.0", "id": number, "result": "pong"}
+
+
+def closed(conn):
+    """The daemon closes the connection, and says nothing before."""
+    with pytest.raises(ConnectionLost):
+        line = conn.recv_raw_line()
+        raise AssertionError(f"not closed, but said {line[:200]!r}")
+    return True
+
+
+def code(reply):
+    assert set(reply) == {"jsonrpc", "id", "error"}, reply
+    assert reply["jsonrpc"] == "2.0" and reply["error"]["data"]["symbol"], reply
+    return reply["error"]["code"]
+
+
+def symbol(reply):
+    assert code(reply)
+    return reply["error"]["data"]["symbol"]
+
+
+def join(number, **params):
+    return {"id": number, "method": "process.join", "params": {"targets": ["nap"], **params}}
+
+
+def connections(mpd):
+    """How many there are beside the one that asks."""
+    return mpd.rpc("mpd.stats")["connections"] - 1
+
+
+# --- 1: ids ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("text", ["0", "-1", "9007199254740991", "-9007199254740991", '""', '"x"', r'"\u00e9\n\\"', '"é"'])
+def test_an_id_comes_back_as_it_was_written(conn, text):
+    conn.send_line('{"id": %s ,"method":"mpd.ping"}' % text)
+    assert conn.recv_raw_line().decode() == '{"jsonrpc":"2.0","id":%s,"result":"pong"}' % text
+
+
+@pytest.mark.parametrize("text", ["null", "true", "1.5", "1.0", "1e3", "9007199254740992", "-9007199254740992", "[]", "{}",
+                                  "1" * 30, '"' + "x" * 200 + '"'])
+def test_what_is_no_id_is_refused_with_null(conn, text):
+    reply = ask(conn, '{"id":%s,"method":"mpd.ping"}' % text)
+    assert (reply["id"], code(reply)) == (None, INVALID)
+    ping(conn)
+
+
+def test_replies_come_in_the_order_in_which_requests_finish(conn, nap):
+    conn.send_line(join(1, timeout=0.4 * SLOW))
+    conn.send_line(join(2, timeout=0.1 * SLOW))
+    conn.send_line({"id": 3, "method": "mpd.ping"})
+    assert [conn.recv()["id"] for _ in range(3)] == [3, 2, 1]
+
+
+def test_a_join_that_waits_holds_up_nobody(mpd, conn, nap):
+    conn.send_line(join(1))
+    ping(conn)
+    with mpd.connect() as other:
+        ping(other)
+    mpd.rpc("process.kill", targets=["nap"])
+    assert conn.recv()["result"]["done"] is True
+
+
+def test_an_id_may_not_be_in_use(conn, nap):
+    conn.send_line(join(1, timeout=0.3 * SLOW))
+    assert code(ask(conn, {"id": 1, "method": "mpd.ping"})) == INVALID
+    assert conn.recv()["result"]["done"] is False
+    ping(conn, 1)  # free again
+
+
+def test_ids_of_other_connections_do_not_count(mpd, conn, nap):
+    conn.send_line(join(1))
+    with mpd.connect() as other:
+        ping(other, 1)
+
+
+def test_without_id_executed_and_not_answered(mpd, conn):
+    conn.send_line({"method": "process.start", "params": {"argv": ["sleep", "600"], "name": "quiet"}})
+    ping(conn)
+    until(lambda: mpd.rpc("process.list", targets=["quiet*"])["processes"])
+
+
+@pytest.mark.parametrize("method, params", [("mpd.nothing", {}), ("mpd.ping", {"wrong": 1}),
+                                            ("process.join", {"targets": ["nobody"]})])
+def test_without_id_errors_are_not_answered_either(conn, method, params):
+    conn.send_line({"method": method, "params": params})
+    ping(conn)
+
+
+# --- the request ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("line", [
+    "3", "null", '"mpd.ping"', "{}", '{"id":1}', '{"id":1,"method":3}', '{"id":1,"method":null}', '{"method":["mpd.ping"]}',
+    '{"jsonrpc":"1.0","id":1,"method":"mpd.ping"}', '{"jsonrpc":2.0,"id":1,"method":"mpd.ping"}',
+    '{"id":1,"method":"mpd.ping","parms":{}}', '{"id":1,"Method":"mpd.ping"}', '{"id":1,"method":"mpd.ping","raw":3}',
+    '{"id":1,"method":"mpd.ping","fds":-1}', '{"id":1,"method":"mpd.ping","fds":"1"}', '{"id":1,"method":"mpd.ping","fds":1}',
+])
+def test_what_is_no_request(conn, line):
+    reply = ask(conn, line)
+    assert code(reply) == INVALID
+    assert reply["id"] == (1 if '"id":1' in line else None)
+    ping(conn)
+
+
+def test_jsonrpc_may_be_there_or_not(conn):
+    assert ask(conn, '{"jsonrpc":"2.0","id":1,"method":"mpd.ping"}') == {"jsonrpc": "2.0", "id": 1, "result": "pong"}
+    assert ask(conn, ' {"method":"mpd.ping","id":1}\r') == {"jsonrpc": "2.0", "id": 1, "result": "pong"}
+    assert ask(conn, r'{"method":"mpd\u002eping","id":1}') == {"jsonrpc": "2.0", "id": 1, "result": "pong"}
+
+
+@pytest.mark.parametrize("line, expected, hint", [
+    ('{"id":1,"method":"mpd.pong"}', METHOD, "mpd.ping"),
+    ('{"id":1,"method":"Process.Start"}', METHOD, "process.start"),
+    ('{"id":1,"method":"process.join","params":{"target":["x"]}}', PARAMS, "targets"),
+    ('{"id":1,"method":"process.join","params":{"targets":["x"],"Timeout":1}}', PARAMS, "timeout"),
+    ('{"id":1,"metod":"mpd.ping"}', INVALID, "method"),
+    ('{"id":1,"method":"mpd.subscribe","params":{"topics":["proces"]}}', PARAMS, "process"),
+])
+def test_did_you_mean(conn, line, expected, hint):
+    reply = ask(conn, line)
+    assert code(reply) == expected
+    assert "did you mean" in reply["error"]["message"] and hint in reply["error"]["message"]
+
+
+@pytest.mark.parametrize("params", ["[]", "null", "3", '"x"', '["nap"]'])
+def test_params_are_an_object(conn, params):
+    assert code(ask(conn, '{"id":1,"method":"mpd.ping","params":%s}' % params)) == PARAMS
+
+
+# --- 2, 3: the line and its JSON --------------------------------------------------------------------------------------
+
+BAD_JSON = [
+    b"", b" ", b"{", b"}", b"nul", b"{'id':1}", b'{"id":1,}', b'{"id":1 "method":"mpd.ping"}', b'{"id":01,"method":"mpd.ping"}',
+    b'{"id":1,"method":"mpd.ping"}{}', b'{"id":1,"method":"mpd.ping"} x', b'{"id":1,"id":1,"method":"mpd.ping"}',
+    b'{"id":1,"method":"mpd.ping","params":{"a":1,"\\u0061":2}}', b'{"id":1,"method":"mpd.\xff"}', b'"\xed\xa0\x80"',
+    b'"\xc0\xaf"', b'"\\ud800"', b'"\\x"', b'"a\tb"', b"\xef\xbb\xbf{}", b"[" * 33 + b"]" * 33, b"NaN", b"+1", b".5", b"1.",
+    b'{"id":1,"method":"mpd.ping"}\0',
+]
+
+
+@pytest.mark.parametrize("line", BAD_JSON)
+def test_strict_json(conn, line):
+    reply = ask(conn, line + b"\n")
+    assert (reply["id"], code(reply)) == (None, PARSE)
+    ping(conn)
+
+
+def test_depth_32_is_json(conn):
+    assert [code(r) for r in ask(conn, b"[" * 32 + b"]" * 32)] == [INVALID]
+
+
+def test_ten_bad_lines_in_a_row_close(conn):
+    conn.send_line(b"{\n" * 12)
+    for _ in range(10):
+        assert code(conn.recv()) == PARSE
+    assert closed(conn)
+
+
+def test_a_good_line_between_bad_ones(conn):
+    for _ in range(5):
+        for _ in range(9):
+            assert code(ask(conn, "{")) == PARSE
+        ping(conn)
+
+
+def test_a_line_of_exactly_the_limit(conn):
+    head, tail = b'{"id":1,"method":"mpd.ping"', b"}"
+    writer = threading.Thread(target=conn.send_line, args=(head + b" " * (LINE_MAX - len(head) - len(tail)) + tail,))
+    writer.start()
+    assert conn.recv()["result"] == "pong"
+    writer.join()
+
+
+@pytest.mark.parametrize("size", [LINE_MAX + 1, 17 * MIB])
+def test_a_longer_line_is_skipped_and_the_connection_lives(mpd, conn, size):
+    pid = mpd.engine_pid()
+    before = rss(pid)
+
+    def write():
+        conn.send_line(b"x" * size)
+        conn.send_line({"id": 1, "method": "mpd.ping"})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    reply = conn.recv()
+    assert (reply["id"], symbol(reply)) == (None, "TOO_LARGE")
+    assert conn.recv() == {"jsonrpc": "2.0", "id": 1, "result": "pong"}
+    writer.join()
+    if "asan" not in BUILD.name:
+        assert rss(pid) < before + 4 * MIB  # its memory went back
+
+
+def rss(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+
+
+def test_a_line_in_pieces(conn):
+    for byte in b'{"id":1,"method":"mpd.ping"}\n':
+        conn.sock.sendall(bytes([byte]))
+    assert conn.recv()["result"] == "pong"
+
+
+def test_a_part_line_at_the_end_is_not_executed(mpd, conn):
+    start = json.dumps({"id": 1, "method": "process.start", "params": {"argv": ["sleep", "600"], "name": "part"}})
+    conn.sock.sendall(start.encode())
+    conn.sock.shutdown(socket.SHUT_WR)
+    assert closed(conn)
+    assert mpd.rpc("process.list", targets=["part*"])["processes"] == []
+
+
+def test_any_bytes(mpd):
+    """An error or a closed connection; and the daemon serves as before."""
+    rng = random.Random(8)
+    seeds = [b'{"id":1,"method":"process.list","params":{}}\n', b'[{"id":1,"method":"mpd.ping"}]\n', b'{"id":"a\\u00e9"}\n',
+             b'{"jsonrpc":"2.0","id":1,"method":"process.join","params":{"targets":["x"],"timeout":0}}\n']
+    engine = mpd.engine_pid()
+    for _ in range(60):
+        with mpd.connect() as conn:
+            for _ in range(20):
+                data = bytearray(rng.choice(seeds) if rng.random() < 0.8 else rng.randbytes(rng.randrange(400)))
+                for _ in range(rng.randrange(4)):
+                    data[rng.randrange(len(data) or 1):1] = rng.randbytes(rng.randrange(3))
+                try:
+                    conn.sock.sendall(data)
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+            try:
+                conn.sock.shutdown(socket.SHUT_WR)
+                while True:
+                    reply = conn.recv()
+                    for each in reply if isinstance(reply, list) else [reply]:
+                        assert each["jsonrpc"] == "2.0" and ("result" in each) != ("error" in each)
+            except (ConnectionLost, OSError):
+                pass
+    assert mpd.engine_pid() == engine
+
+
+# --- 4: batches -----------------------------------------------------------------------------------------------------
+
+def test_a_batch_is_answered_by_one_line(conn):
+    batch = [{"id": n, "method": "mpd.ping"} for n in range(5)] + [{"method": "mpd.ping"}, {"id": "w", "method": "mpd.whoami"}]
+    replies = {r["id"]: r for r in ask(conn, batch)}
+    assert sorted(replies, key=str) == [0, 1, 2, 3, 4, "w"]
+    assert all(replies[n]["result"] == "pong" for n in range(5))
+    assert replies["w"]["result"]["uid"] == os.geteuid()
+
+
+def test_each_in_a_batch_succeeds_or_fails_alone(conn):
+    replies = ask(conn, [{"id": 1, "method": "mpd.ping"}, 3, {"id": 2, "method": "no"}, [], {"id": 3, "method": "mpd.ping"}])
+    assert [r["id"] for r in replies] == [1, None, 2, None, 3]
+    assert [r["error"]["code"] if "error" in r else 0 for r in replies] == [0, INVALID, METHOD, INVALID, 0]
+
+
+def test_nothing_in_a_batch_may_wait(mpd, conn, nap):
+    replies = ask(conn, [join(1, timeout=0), {"id": 2, "method": "process.start", "params": {"argv": ["true"], "name": "no"}},
+                         {"id": 3, "method": "mpd.ping"}])
+    assert [code(r) for r in replies[:2]] == [INVALID] * 2 and replies[2]["result"] == "pong"
+    assert mpd.rpc("process.list", targets=["no*"])["processes"] == []
+
+
+def test_a_batch_of_notifications_is_not_answered(conn):
+    conn.send_line([{"method": "mpd.ping"}, {"method": "no"}])
+    ping(conn)
+
+
+def test_sizes_of_a_batch(conn):
+    assert len(ask(conn, [{"id": n, "method": "mpd.ping"} for n in range(1000)])) == 1000
+    for wrong in [], [{"id": n, "method": "mpd.ping"} for n in range(1001)]:
+        reply = ask(conn, wrong)
+        assert (reply["id"], code(reply)) == (None, INVALID)
+    ping(conn)
+
+
+# --- 5: in flight, and clients that do not read ---------------------------------------------------------------------
+
+def test_1024_in_flight(conn, nap):
+    for n in range(1024):
+        conn.send_line(join(n))
+    assert symbol(ask(conn, join(1024))) == "OVERLOADED"
+    conn.send_line({"id": "c", "method": "cancel", "params": {"id": 7}})
+    replies = {r["id"]: r for r in (conn.recv(), conn.recv())}
+    assert code(replies[7]) == CANCELLED and replies["c"]["result"] == {"cancelled": True}
+    conn.send_line(join("again", timeout=0))
+    assert conn.recv()["result"]["done"] is False
+
+
+def fill(conn):
+    """Asks for long answers and reads none, until the daemon reads no more."""
+    line = b'{"id":1,"method":"mpd.describe"}\n' * 100
+    conn.sock.setblocking(False)
+    quiet = 0
+    while quiet < 5:
+        if select.select([], [conn.sock], [], 0.1)[1]:
+            try:
+                conn.sock.send(line)
+                quiet = 0
+                continue
+            except BlockingIOError:
+                pass
+        quiet += 1
+        time.sleep(0.02)
+    conn.sock.setblocking(True)
+
+
+def test_who_never_reads_is_not_read_from_and_then_closed(mpd, conn):
+    pid = mpd.engine_pid()
+    before = rss(pid)
+    fill(conn)
+    if "asan" not in BUILD.name:
+        assert rss(pid) < before + 8 * MIB
+    with mpd.connect() as other:
+        ping(other)
+    hung_up = select.poll()
+    hung_up.register(conn.sock, 0)
+    assert hung_up.poll(15000 * SLOW), "10 s without progress close"
+    assert connections(mpd) == 0
+
+
+def test_who_reads_late_gets_everything(conn):
+    asked = 400
+    writer = threading.Thread(target=lambda: [conn.send_line({"id": n, "method": "mpd.describe"}) for n in range(asked)])
+    writer.start()
+    time.sleep(0.3)
+    assert [conn.recv()["id"] for _ in range(asked)] == list(range(asked))
+    writer.join()
+
+
+def test_a_flood_holds_up_nobody(mpd):
+    """Pings of others while one client sends as fast as it can and another never reads."""
+    stop = threading.Event()
+    block = b'{"id":1,"method":"mpd.ping"}\n' * 1000
+
+    def read_all(flooder):
+        while flooder.sock.recv(MIB):
+            pass
+
+    def flood(flooder):
+        reader = threading.Thread(target=read_all, args=(flooder,))
+        reader.start()
+        while not stop.is_set():
+            flooder.sock.sendall(block)
+        flooder.sock.shutdown(socket.SHUT_WR)
+        reader.join()
+
+    with mpd.connect() as flooder, mpd.connect() as idle, mpd.connect() as conn:
+        fill(idle)
+        writer = threading.Thread(target=flood, args=(flooder,))
+        writer.start()
+        times = []
+        for _ in range(200):
+            begin = time.monotonic()
+            ping(conn)
+            times.append(time.monotonic() - begin)
+        stop.set()
+        writer.join()
+    assert sorted(times)[190] < 0.05 * SLOW
+
+
+def test_half_frames_and_idle_connections_cost_nothing(mpd):
+    crowd = [mpd.connect() for _ in range(500)]
+    for each in crowd:
+        each.sock.sendall(b'{"id":1,"meth')
+    assert connections(mpd) == 500
+    pid = mpd.engine_pid()
+    before = cpu(pid)
+    time.sleep(1)
+    assert cpu(pid) - before < 0.05 * SLOW
+    for each in crowd:
+        each.close()
+    until(lambda: connections(mpd) == 0)
+
+
+def cpu(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        user, system = stat.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@as_root
+def test_out_of_descriptors(mpd):
+    """A polite refusal, no spin, and all is well again when there are some."""
+    pid = mpd.engine_pid()
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(open_fds(pid)) + 1 + 20, hard))
+    crowd = [mpd.connect() for _ in range(20)]
+    for each in crowd:
+        ping(each)
+    with mpd.connect() as refused:
+        reply = refused.recv()
+        assert (reply["id"], symbol(reply)) == (None, "OVERLOADED")
+        assert closed(refused)
+    before = cpu(pid)
+    waiting = [mpd.connect() for _ in range(5)]
+    time.sleep(1)
+    assert cpu(pid) - before < 0.05 * SLOW
+    for each in crowd + waiting:
+        each.close()
+
+    def recovered():
+        with contextlib.suppress(ConnectionLost):
+            return connections(mpd) == 0
+
+    until(recovered)
+
+
+# --- 6: descriptors -------------------------------------------------------------------------------------------------
+
+def start_to(n, name):
+    """Writes its name into the descriptor that comes along."""
+    return {"id": n, "method": "process.start", "fds": 1,
+            "params": {"argv": ["echo", name], "name": name, "stdout": "fd"}}
+
+
+@pytest.fixture
+def pipe():
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        os.close(fd)
+
+
+def test_descriptors_belong_to_their_line(conn):
+    """Also when many lines are under way, and some do not claim what they bring."""
+    pipes = [os.pipe() for _ in range(8)]
+    for n, (_, end) in enumerate(pipes):
+        conn.send_fds({"id": f"x{n}", "method": "mpd.ping"}, [0, 0])
+        conn.send_fds(start_to(n, f"to-{n}"), [end])
+        os.close(end)
+    for _ in range(16):
+        assert "result" in conn.recv()
+    for n, (end, _) in enumerate(pipes):
+        with open(end) as output:
+            assert output.read() == f"to-{n}\n"
+
+
+def test_descriptors_of_a_line_in_pieces(conn, pipe):
+    line = conn.line(start_to(1, "pieces"))
+    conn.send_line({"id": 0, "method": "mpd.ping"})
+    socket.send_fds(conn.sock, [line[:5]], [pipe[1]])
+    assert conn.recv()["id"] == 0
+    conn.sock.sendall(line[5:40])
+    time.sleep(0.05)
+    conn.sock.sendall(line[40:])
+    assert "result" in conn.recv()
+    assert readable(pipe[0]) and os.read(pipe[0], 100) == b"pieces\n"
+
+
+def test_unclaimed_descriptors_are_closed(mpd, conn):
+    pid = mpd.engine_pid()
+    ping(conn)
+    before = len(open_fds(pid))
+    for n in range(50):
+        conn.send_fds({"id": n, "method": "mpd.ping"}, [0, 1, 2])
+        assert conn.recv()["result"] == "pong"
+    conn.send_fds({"id": 1, "method": "no.such", "fds": 2}, [0, 1, 2])
+    assert code(conn.recv()) == METHOD
+    conn.send_fds("{", [0, 1])
+    assert code(conn.recv()) == PARSE
+    assert len(open_fds(pid)) == before
+
+
+def test_more_claimed_than_came(conn):
+    conn.send_fds({"id": 1, "method": "process.start", "fds": 2, "params": {"argv": ["true"]}}, [0])
+    assert code(conn.recv()) == INVALID
+    ping(conn)
+
+
+def test_a_flood_of_descriptors_is_refused(mpd):
+    pid = mpd.engine_pid()
+    before = len(open_fds(pid))
+    with mpd.connect() as conn:
+        socket.send_fds(conn.sock, [b'{"id":1,"method":"mpd.ping"}\n'], [0] * 17)
+        assert symbol(conn.recv()) == "OVERLOADED"
+        assert closed(conn)
+    with mpd.connect() as conn:
+        with pytest.raises(BrokenPipeError):
+            for _ in range(100):
+                socket.send_fds(conn.sock, [b" "], [0] * 4)  # a line that never ends
+                time.sleep(0.001)
+    until(lambda: len(open_fds(pid)) <= before)
+
+
+# --- 7: sessions ----------------------------------------------------------------------------------------------------
+
+def test_a_request_sent_again_in_its_session_is_not_done_twice(mpd):
+    start = {"id": "once", "method": "process.start", "params": {"argv": ["sleep", "600"], "name": "one"}}
+    with mpd.connect() as conn:
+        session = conn.hello()
+        first = ask(conn, start)
+        assert "result" in first
+        assert ask(conn, start) == first
+    with mpd.connect() as conn:
+        conn.hello(session)
+        conn.send_line(start)
+        assert json.loads(conn.recv_raw_line()) == first
+    assert len(mpd.rpc("process.list", targets=["one*"])["processes"]) == 1
+
+
+def test_an_answer_outlives_the_engine(mpd):
+    start = {"id": 99, "method": "process.start", "params": {"argv": ["sleep", "600"], "name": "one"}}
+    with mpd.connect() as conn:
+        session = conn.hello()
+        first = ask(conn, start)
+    mpd.kill_engine()
+    with mpd.connect() as conn:
+        conn.hello(session)
+        assert ask(conn, start) == first
+
+
+def test_sessions_do_not_mix(mpd):
+    started = set()
+    for name in "a", "b":
+        with mpd.connect() as conn:
+            conn.hello()
+            started.add(ask(conn, {"id": 5, "method": "process.start", "params": {"argv": ["true"], "name": name}})["result"]["id"])
+    with mpd.connect() as conn:  # none at all
+        for name in "c", "d":
+            started.add(ask(conn, {"id": 5, "method": "process.start", "params": {"argv": ["true"], "name": name}})["result"]["id"])
+    assert len(started) == 4
+
+
+@pytest.mark.parametrize("session", ["", "12", "0" * 31, "0" * 33, "g" * 32, "0" * 31 + "\u0010"])
+def test_what_is_no_session(conn, session):
+    with pytest.raises(RpcError) as error:
+        conn.call("mpd.hello", session=session)
+    assert error.value.code == PARAMS
+
+
+# --- 8: cancel, and the two ways to close ---------------------------------------------------------------------------
+
+def test_cancel_answers_both(conn, nap):
+    conn.send_line(join("j"))
+    conn.send_line({"id": "c", "method": "cancel", "params": {"id": "j"}})
+    replies = {r["id"]: r for r in (conn.recv(), conn.recv())}
+    assert code(replies["j"]) == CANCELLED and symbol(replies["j"]) == "CANCELLED"
+    assert replies["c"]["result"] == {"cancelled": True}
+    ping(conn, "j")
+
+
+def test_cancel_of_nothing(mpd, conn, nap):
+    with mpd.connect() as other:
+        other.send_line(join(1))
+        for number in 1, "1", "c":  # another's, none, itself
+            assert ask(conn, {"id": "c", "method": "cancel", "params": {"id": number}})["result"] == {"cancelled": False}
+        ping(other)
+
+
+def test_a_half_close_waits_for_the_answers(conn, nap):
+    conn.send_line(join(1, timeout=0.3 * SLOW))
+    conn.send_line({"id": 2, "method": "mpd.ping"})
+    conn.sock.shutdown(socket.SHUT_WR)
+    assert conn.recv()["id"] == 2
+    reply = conn.recv()
+    assert reply["id"] == 1 and reply["result"]["done"] is False
+    assert closed(conn)
+
+
+def test_socat_gets_its_answer(mpd, nap):
+    line = json.dumps(join(1, timeout=0.3)) + "\n"
+    done = subprocess.run(["socat", "-t", "20", "-", f"UNIX:{mpd.socket}"], input=line, capture_output=True, text=True,
+                          timeout=30 * SLOW)
+    assert json.loads(done.stdout)["result"]["done"] is False
+
+
+def test_a_half_closed_connection_does_not_spin(mpd, conn, nap):
+    conn.send_line(join(1))
+    conn.sock.shutdown(socket.SHUT_WR)
+    pid = mpd.engine_pid()
+    before = cpu(pid)
+    time.sleep(1)
+    assert cpu(pid) - before < 0.05 * SLOW
+    assert connections(mpd) == 1
+
+
+@pytest.mark.parametrize("half_first", [False, True])
+def test_a_full_close_cancels(mpd, nap, half_first):
+    conn = mpd.connect()
+    conn.send_line(join(1))
+    ping(conn)
+    if half_first:
+        conn.sock.shutdown(socket.SHUT_WR)
+    assert connections(mpd) == 1
+    conn.close()
+    until(lambda: connections(mpd) == 0)
+    assert alive(mpd.process("nap")["pid"])
+
+
+def test_what_was_sent_before_a_full_close_is_executed(mpd):
+    with mpd.connect() as conn:
+        conn.send_line({"id": 1, "method": "process.start", "params": {"argv": ["sleep", "600"], "name": "sent"}})
+    until(lambda: mpd.rpc("process.list", targets=["sent*"])["processes"])
+
+
+def test_mpd_close(conn):
+    conn.send_line([{"id": 1, "method": "mpd.close"}])
+    conn.send_line({"id": 2, "method": "mpd.ping"})
+    assert "result" in conn.recv()[0]
+    assert closed(conn)
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+def test_events_are_numbered(mpd, conn):
+    sub = conn.call("mpd.subscribe", topics=["process"])["sub"]
+    mpd.begin("true", name="t")
+    events = [conn.event() for _ in range(2)]
+    assert [(e["sub"], e["seq"], e["topic"], e["event"], e["name"]) for e in events] == [
+        (sub, 1, "process", "started", "t"), (sub, 2, "process", "exited", "t")]
+    assert events[1]["exitcode"] == 0 and events[0]["time"] <= events[1]["time"]
+    conn.call("mpd.unsubscribe", sub=sub)
+    mpd.begin("true", name="u")
+    mpd.join("u")
+    ping(conn)
+    with pytest.raises(RpcError) as error:
+        conn.call("mpd.unsubscribe", sub=sub)
+    assert error.value.symbol == "NOT_FOUND"
+
+
+def test_subscriptions_outlive_a_half_close(mpd, conn):
+    conn.call("mpd.subscribe")
+    conn.sock.shutdown(socket.SHUT_WR)
+    mpd.begin("true", name="t")
+    assert conn.event()["event"] == "started"
+
+
+def test_a_slow_reader_is_told_what_it_lost(mpd, conn):
+    sub = conn.call("mpd.subscribe", topics=["process"])["sub"]
+    fill(conn)
+    for n in range(3):
+        mpd.begin("true", name=f"lost-{n}")
+        mpd.join(f"lost-{n}")
+    with pytest.raises(TimeoutError):
+        while True:  # what it asked for, all of it
+            assert "result" in conn.recv(timeout=1 * SLOW)
+    mpd.begin("true", name="seen")
+    gap, event = conn.event(), conn.event()
+    assert gap == {"sub": sub, "event": "gap", "from": 1, "to": 6}
+    assert (event["seq"], event["name"]) == (7, "seen")
+
+
+# --- who and what ---------------------------------------------------------------------------------------------------
+
+def test_hello(conn):
+    result = conn.call("mpd.hello", version=1, tag="test")
+    assert result["protocol"] == 1
+    assert result["limits"] == {"message": LINE_MAX, "depth": 32, "inflight": 1024, "batch": 1000}
+    whoami = result["whoami"]
+    assert (whoami["uid"], whoami["gid"], whoami["pid"]) == (os.geteuid(), os.getegid(), os.getpid())
+    assert whoami["groups"] == os.getgroups() and whoami["admin"] is True and whoami["process"] is None
+    assert conn.call("mpd.whoami") == whoami
+
+
+def test_a_protocol_not_spoken(conn):
+    with pytest.raises(RpcError) as error:
+        conn.call("mpd.hello", version=99)
+    assert error.value.symbol == "VERSION"
+
+
+def test_describe(conn):
+    methods = conn.call("mpd.describe")
+    assert "process.start" in json.dumps(methods)
+    assert "process.join" not in json.dumps(conn.call("mpd.describe", method="mpd.ping"))
+
+
+STRANGER = """
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+for method, params in ("mpd.whoami", {}), ("mpd.log_level", {"level": "debug"}), ("mpd.ping", {}):
+    s.sendall(json.dumps({"id": 1, "method": method, "params": params}).encode() + b"\\n")
+    print(s.makefile().readline(), end="")
+"""
+
+
+@as_root
+def test_what_admins_alone_may(mpd):
+    os.chmod(mpd.socket, 0o666)
+    done = subprocess.run([sys.executable, "-c", STRANGER, str(mpd.socket)], user=12345, group=12345, extra_groups=[7],
+                          capture_output=True, text=True, timeout=20 * SLOW, cwd="/")
+    whoami, level, pong = map(json.loads, done.stdout.splitlines())
+    assert {k: whoami["result"][k] for k in ("uid", "gid", "groups", "admin")} == {
+        "uid": 12345, "gid": 12345, "groups": [7], "admin": False}
+    assert symbol(level) == "DENIED" and "12345" in level["error"]["message"]
+    assert pong["result"] == "pong"
