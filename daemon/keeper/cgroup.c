@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Trees as cgroups (v2): BASE/mpctl.PID/sSLOT. A directory a slot, made at its first use and used again, for making
+ * one costs more than a clone.
+ *
+ * 1. A directory in which something was left behind is used again only when it is empty.
+ * 2. Whatever fails here, the slot is scanned for instead (tree.c). MPD_CGROUP=off has that for all.
+ * 3. A pid that was read from a directory is signalled by a pidfd, after a look whether that process is in there.
+ */
+#include "daemon/keeper/keeper.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+enum { PID_MAX = 1 << 22, PASSES = 8, DEPTH_MAX = 16, REMOVE_TRIES = 50 };
+
+static int base = -1;
+static char ours[32];       /* mpctl.PID */
+static uint8_t *signalled;  /* a bit a pid */
+static bool no_kill;        /* Linux < 5.14: no cgroup.kill */
+
+/* --- where we may ---------------------------------------------------------------------------------------------------- */
+
+/* Reads a small file of /proc line by line; EACH returns true to end. */
+static bool each_line(const char *file, bool (*each)(char *line, char *ret), char *ret)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	bool found = false;
+	FILE *f = fopen(file, "re");
+	while (f && !found && getline(&line, &cap, f) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		found = each(line, ret);
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* proc(5), mountinfo: ID PARENT DEVICE ROOT POINT OPTIONS ... - TYPE SOURCE OPTIONS. Mounts of a part are passed by. */
+static bool is_mount(char *line, char *ret)
+{
+	char root[PATH_MAX], point[PATH_MAX];
+	const char *type = strstr(line, " - cgroup2 ");
+	if (!type || sscanf(line, "%*s %*s %*s %4095s %4095s", root, point) != 2 || strcmp(root, "/") != 0)
+		return false;
+	strcpy(ret, point);
+	return true;
+}
+
+static bool is_v2(char *line, char *ret)
+{
+	if (strncmp(line, "0::/", 4) != 0 || strlen(line) >= PATH_MAX)
+		return false;
+	strcpy(ret, line + 3);
+	return true;
+}
+
+static bool is_delegated(const char *path)
+{
+	static const char *const names[] = {"user.delegate", "trusted.delegate"};
+	char value[2];
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (getxattr(path, names[i], value, sizeof(value)) == 1 && value[0] == '1')
+			return true;
+	return keeper.uid == 0 && access("/run/systemd/system", F_OK) < 0;
+}
+
+static bool find_base(const char *configured, char *ret, size_t size)
+{
+	char mount[PATH_MAX], path[PATH_MAX];
+	const char *off = getenv("MPD_CGROUP");
+	if (off && !strcmp(off, "off"))
+		return false;
+	if (!each_line("/proc/self/mountinfo", is_mount, mount) || !each_line("/proc/self/cgroup", is_v2, path))
+		return false;
+	if (configured && !strncmp(configured, mount, strlen(mount)))
+		return (size_t)snprintf(ret, size, "%s", configured) < size;
+	if ((size_t)snprintf(ret, size, "%s%s", mount, configured ? configured : path) >= size)
+		return false;
+	return configured || is_delegated(ret);
+}
+
+/* Removes a directory and those in it; a cgroup's files go with it. */
+static void remove_tree(int parent, const char *name, int depth)
+{
+	_Alignas(struct dirent64) char entries[2048];
+	AUTO_FD dir = -1;
+	ssize_t n;
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || depth > DEPTH_MAX)
+		return;
+	dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	while (dir >= 0 && (n = getdents64(dir, entries, sizeof(entries))) > 0)
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+			at += entry->d_reclen;
+			if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+				remove_tree(dir, entry->d_name, depth + 1);
+		}
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+/* What keepers left that were killed. Only what is empty can be removed, so a mistake about a pid harms nobody. */
+static void remove_stale(void)
+{
+	AUTO_FD fd = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	if (!dir)
+		return;
+	fd = -1;
+	while ((entry = readdir(dir))) {
+		pid_t pid = strncmp(entry->d_name, "mpctl.", 6) ? 0 : proc_number(entry->d_name + 6);
+		if (pid > 0 && (pid == keeper.pid || (kill(pid, 0) < 0 && errno == ESRCH)))
+			remove_tree(base, entry->d_name, 0);
+	}
+	closedir(dir);
+}
+
+void cgroup_init(const char *configured)
+{
+	char path[PATH_MAX];
+	if (!find_base(configured, path, sizeof(path)))
+		return;
+	if (configured)
+		mkdir(path, 0755);
+	signalled = mmap(NULL, PID_MAX / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	base = signalled == MAP_FAILED ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	snprintf(ours, sizeof(ours), "mpctl.%d", (int)keeper.pid);
+	if (base < 0)
+		return;
+	remove_stale();
+	if (mkdirat(base, ours, 0755) < 0 && errno != EEXIST)
+		log_info("no cgroup can be made in %s: %s", path, strerror(errno));
+	else
+		keeper.cgroup = openat(base, ours, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void cgroup_done(void)
+{
+	const struct timespec moment = {.tv_nsec = NSEC_PER_MS};
+	if (keeper.cgroup < 0)
+		return;
+	for (int i = 0; i < REMOVE_TRIES && faccessat(base, ours, F_OK, 0) == 0; i++) {
+		if (i > 0)
+			nanosleep(&moment, NULL); /* the kernel may be a moment behind what was reaped */
+		remove_tree(base, ours, 0);
+	}
+}
+
+/* --- a slot's -------------------------------------------------------------------------------------------------------- */
+
+static int slot_open(const struct slot *s, const char *file, int flags)
+{
+	char path[48];
+	snprintf(path, sizeof(path), "s%u/%s", slot_index(s), file);
+	return openat(keeper.cgroup, path, flags | O_CLOEXEC);
+}
+
+static int slot_write(const struct slot *s, const char *file, const char *text)
+{
+	AUTO_FD fd = slot_open(s, file, O_WRONLY);
+	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -1 : 0;
+}
+
+static bool make_directory(struct slot *s)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "s%u", slot_index(s));
+	if (mkdirat(keeper.cgroup, name, 0755) < 0 && errno != EEXIST)
+		return false;
+	s->dir = DIR_EMPTY;
+	return true;
+}
+
+int cgroup_enter(struct slot *s)
+{
+	if (keeper.cgroup < 0 || (s->dir == DIR_NONE && !make_directory(s)))
+		return -1;
+	if (s->dir == DIR_USED && cgroup_populated(s))
+		return -1;
+	s->dir = DIR_EMPTY;
+	return slot_open(s, "", O_PATH | O_DIRECTORY);
+}
+
+/* Read from the descriptor that is watched where there is one: the next event is then one after this look. */
+bool cgroup_populated(const struct slot *s)
+{
+	char text[128];
+	AUTO_FD own = s->events < 0 ? slot_open(s, "cgroup.events", O_RDONLY) : -1;
+	ssize_t n = pread(s->events < 0 ? own : s->events, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return strstr(text, "populated 1") != NULL;
+}
+
+/* --- signals --------------------------------------------------------------------------------------------------------- */
+
+/* Whether PID, whose pidfd we have, is in the slot's directory: the last of the lines of /proc/PID/cgroup (v2). */
+static bool is_member(const struct slot *s, pid_t pid)
+{
+	char path[32], text[8192], end[64];
+	ssize_t n;
+	int len = snprintf(end, sizeof(end), "/%s/s%u\n", ours, slot_index(s));
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	n = proc_read(AT_FDCWD, path, text, sizeof(text));
+	return n >= len && !strcmp(text + n - len, end);
+}
+
+static void signal_member(const struct slot *s, pid_t pid, int signo, enum link_scope scope)
+{
+	AUTO_FD fd = -1;
+	if (s->state == SLOT_RUNNING && pid == s->pid) {
+		kill(pid, signo); /* our child, and not reaped: nobody else has its pid */
+		return;
+	}
+	fd = sys_pidfd_open(pid, 0);
+	if (fd >= 0 && is_member(s, pid) && (scope != SCOPE_GROUP || getpgid(pid) == s->pid))
+		sys_pidfd_signal(fd, signo);
+}
+
+static bool signal_once(const struct slot *s, pid_t pid, int signo, enum link_scope scope)
+{
+	if (pid <= 0 || pid >= PID_MAX || signalled[pid / 8] & (1u << pid % 8))
+		return false;
+	signalled[pid / 8] |= (uint8_t)(1u << pid % 8);
+	signal_member(s, pid, signo, scope);
+	return true;
+}
+
+/* Whether there was any that was not signalled yet. */
+static bool signal_pass(const struct slot *s, int signo, enum link_scope scope)
+{
+	AUTO_FD fd = slot_open(s, "cgroup.procs", O_RDONLY);
+	char text[4096];
+	bool found = false;
+	pid_t pid = 0;
+	ssize_t n;
+	while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
+		for (ssize_t i = 0; i < n; i++) {
+			if (text[i] != '\n') {
+				pid = pid * 10 + (text[i] - '0');
+				continue;
+			}
+			found |= signal_once(s, pid, signo, scope);
+			pid = 0;
+		}
+	return found;
+}
+
+void cgroup_signal(struct slot *s, int signo, enum link_scope scope)
+{
+	for (int i = 0; i < PASSES && signal_pass(s, signo, scope); i++)
+		;
+	madvise(signalled, PID_MAX / 8, MADV_DONTNEED);
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------------- */
+
+/* Without cgroup.kill: what is frozen cannot fork, and dies of SIGKILL all the same. */
+static void kill_directory(struct slot *s)
+{
+	if (!no_kill && slot_write(s, "cgroup.kill", "1") == 0)
+		return;
+	no_kill = true;
+	slot_write(s, "cgroup.freeze", "1");
+	cgroup_signal(s, SIGKILL, SCOPE_TREE);
+}
+
+void cgroup_kill(struct slot *s)
+{
+	kill_directory(s);
+	cgroup_event(s);
+}
+
+static void watch_directory(struct slot *s)
+{
+	s->events = slot_open(s, "cgroup.events", O_RDONLY);
+	if (s->events >= 0)
+		keeper_watch(s->events, EPOLLPRI, EVENT_CGROUP, slot_index(s));
+}
+
+/* While the main process runs there is nothing to wait for: its reaping leads here as well. */
+void cgroup_event(struct slot *s)
+{
+	if (!(s->flags & SLOT_KILLING) || s->state != SLOT_EXITED)
+		return;
+	if (s->events < 0)
+		watch_directory(s);
+	if (cgroup_populated(s)) {
+		if (no_kill)
+			kill_directory(s);
+		return;
+	}
+	if (s->events >= 0)
+		close(fd_take(&s->events));
+	if (no_kill)
+		slot_write(s, "cgroup.freeze", "0");
+	reap_empty(s);
+}
+
+void cgroup_kill_all(void)
+{
+	AUTO_FD fd = keeper.cgroup < 0 ? -1 : openat(keeper.cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "1", 1) < 0)
+		log_warning("cgroup.kill: %s", strerror(errno));
+}
