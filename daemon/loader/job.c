@@ -248,49 +248,12 @@ static const struct key rows[] = {
 	{"context", JOB_CONTEXT, key_choice, AT(context), .choices = "spawn", .later = "fork|forkserver"},
 };
 
-static const char *const later[] = {"type",
-				    "Type",
-				    "start_timeout",
-				    "TimeoutStartSec",
-				    "on_failure",
-				    "OnFailure",
-				    "on_exit",
-				    "stop_command",
-				    "reload_signal",
-				    "after",
-				    "After",
-				    "requires",
-				    "Requires",
-				    "before",
-				    "ready",
-				    "ready_timeout",
-				    "watchdog",
-				    "WatchdogSec",
-				    "env_file",
-				    "clean_env",
-				    "nice",
-				    "oom_score_adj",
-				    "cpu_affinity",
-				    "limit_*",
-				    "Limit*",
-				    "capabilities",
-				    "no_new_privs",
-				    "memory_max",
-				    "MemoryMax",
-				    "cpu_max",
-				    "CPUQuota",
-				    "tasks_max",
-				    "TasksMax",
-				    "log_max_size",
-				    "log_backups",
-				    "log_compress",
-				    "std???_logfile_maxbytes",
-				    "std???_logfile_backups",
-				    "priority",
-				    "schedule",
-				    "listen",
-				    "slots",
-				    "lock"};
+static const char later[] =
+	"type|Type|start_timeout|TimeoutStartSec|on_failure|OnFailure|on_exit|stop_command|reload_signal|"
+	"after|After|requires|Requires|before|ready|ready_timeout|watchdog|WatchdogSec|env_file|clean_env|"
+	"nice|oom_score_adj|cpu_affinity|limit_*|Limit*|capabilities|no_new_privs|memory_max|MemoryMax|"
+	"cpu_max|CPUQuota|tasks_max|TasksMax|log_max_size|log_backups|log_compress|"
+	"std???_logfile_maxbytes|std???_logfile_backups|priority|schedule|listen|slots|lock";
 
 static const struct job initial = {
 	.def.instances = 1,
@@ -310,7 +273,7 @@ static const struct job initial = {
 
 static struct keys keys_of(struct conf *c, struct job *job)
 {
-	return (struct keys){c, rows, ARRAY_LEN(rows), later, ARRAY_LEN(later), job->set};
+	return (struct keys){c, rows, ARRAY_LEN(rows), later, job->set};
 }
 
 /* --- keys together ---------------------------------------------------------------------------------------------- */

@@ -27,10 +27,9 @@ const struct key *keys_find(const struct keys *k, struct span name)
 
 static bool is_later(const struct keys *k, const char *name)
 {
-	for (size_t i = 0; i < k->nlater; i++)
-		if (!fnmatch(k->later[i], name, 0))
-			return true;
-	return false;
+	AUTO_BUF pattern = BUF_INIT;
+	buf_printf(&pattern, "@(%s)", k->later ? k->later : "");
+	return !fnmatch(buf_str(&pattern), name, FNM_EXTMATCH);
 }
 
 static void refuse_unknown(const struct keys *k, struct conf_entry *e)

@@ -40,8 +40,7 @@ struct keys {
 	struct conf *conf;
 	const struct key *rows;
 	size_t nrows;
-	const char *const *later; /* names, or patterns of fnmatch(3), of keys that are not supported yet */
-	size_t nlater;
+	const char *later;       /* "a|b|c_*": the keys that are not supported yet, or NULL */
 	struct conf_entry **set; /* by id: the entry that counts, or NULL */
 };
 
