@@ -43,6 +43,29 @@ const struct api_arg args_global[] = {
 };
 const size_t args_nglobal = ARRAY_LEN(args_global);
 
+/* What the global options set; help and version are acted on where they are read. */
+static const struct {
+	const char **text;
+	bool *flag;
+} globals[] = {
+	[GLOBAL_SOCKET] = {.text = &options.socket},
+	[GLOBAL_JSON] = {.flag = &options.json},
+	[GLOBAL_QUIET] = {.flag = &options.quiet},
+	[GLOBAL_VERBOSE] = {.flag = &options.verbose},
+	[GLOBAL_COLOR] = {.text = &options.color},
+	[GLOBAL_HELP] = {NULL, NULL},
+	[GLOBAL_VERSION] = {NULL, NULL},
+};
+
+const char *args_name(const struct api_arg *arg, char room[ARGS_NAME_MAX])
+{
+	size_t n = 0;
+	for (; n < ARGS_NAME_MAX - 1 && arg->name[n]; n++)
+		room[n] = arg->name[n] == '_' ? '-' : arg->name[n];
+	room[n] = '\0';
+	return room;
+}
+
 /* --- members ----------------------------------------------------------------------------------------------------- */
 
 void member(struct buf *b, const char *name) { buf_printf(b, "%s\"%s\":", b->len ? "," : "", name); }
@@ -185,12 +208,8 @@ struct typed {
 
 static bool is_typed(const struct api_arg *arg, const struct typed *t)
 {
-	if (t->letter)
-		return arg->letter == t->letter;
-	for (size_t i = 0; i < t->name.n; i++)
-		if (arg->name[i] == '\0' || t->name.p[i] != (arg->name[i] == '_' ? '-' : arg->name[i]))
-			return false;
-	return arg->name[t->name.n] == '\0';
+	char room[ARGS_NAME_MAX];
+	return t->letter ? arg->letter == t->letter : span_is(t->name, args_name(arg, room));
 }
 
 bool args_takes(const struct verb *verb, size_t n)
@@ -235,7 +254,7 @@ static struct found flag_find(const struct verb *verb, const struct typed *typed
 }
 
 struct names {
-	char text[64][32];
+	char room[64][ARGS_NAME_MAX];
 	const char *v[64];
 	size_t n;
 };
@@ -243,10 +262,8 @@ struct names {
 static bool names_each(const struct found *f, void *arg)
 {
 	struct names *names = arg;
-	char *to = names->text[names->n];
-	for (size_t i = 0; i < sizeof(names->text[0]) - 1 && f->arg->name[i]; i++)
-		to[i] = f->arg->name[i] == '_' ? '-' : f->arg->name[i];
-	names->v[names->n++] = to;
+	names->v[names->n] = args_name(f->arg, names->room[names->n]);
+	names->n++;
 	return names->n == ARRAY_LEN(names->v);
 }
 
@@ -280,26 +297,10 @@ static void __attribute__((noreturn)) wrong_flag(const struct verb *verb, const 
 
 static void set_global(size_t nth, const char *value)
 {
-	switch ((enum global)nth) {
-	case GLOBAL_SOCKET:
-		options.socket = value;
-		break;
-	case GLOBAL_JSON:
-		options.json = true;
-		break;
-	case GLOBAL_QUIET:
-		options.quiet = true;
-		break;
-	case GLOBAL_VERBOSE:
-		options.verbose = true;
-		break;
-	case GLOBAL_COLOR:
-		options.color = value;
-		break;
-	case GLOBAL_HELP:
-	case GLOBAL_VERSION:
-		break; /* acted on where it is read */
-	}
+	if (globals[nth].text)
+		*globals[nth].text = value;
+	if (globals[nth].flag)
+		*globals[nth].flag = true;
 }
 
 static void act_global(const struct verb *verb, size_t nth)
@@ -320,13 +321,12 @@ static void act_global(const struct verb *verb, size_t nth)
 static void check_value(const struct verb *verb, const struct api_arg *arg, const char *value, struct buf *ret_json)
 {
 	AUTO_BUF what = BUF_INIT;
+	char name[ARGS_NAME_MAX];
 	bool right = values[arg->type].put(ret_json, value) == 0;
 	if (arg->type == API_ENUM ? is_choice(arg, value) : right)
 		return;
 	const char *must = arg->type == API_ENUM ? arg->hint : values[arg->type].must;
-	buf_printf(&what, "--%s \"%s\": must be %s", arg->name, value, must);
-	for (size_t i = 2; i < what.len && what.p[i] != ' '; i++)
-		what.p[i] = what.p[i] == '_' ? '-' : what.p[i];
+	buf_printf(&what, "--%s \"%s\": must be %s", args_name(arg, name), value, must);
 	wrong(verb, "", buf_str(&what));
 }
 
@@ -343,6 +343,7 @@ static void push_env(struct args *a, const char *value)
 static void flag_set(struct args *a, const struct verb *verb, const struct found *f, const char *value)
 {
 	AUTO_BUF json = BUF_INIT;
+	char name[ARGS_NAME_MAX];
 	check_value(verb, f->arg, value, &json);
 	if (f->where == IN_GLOBAL) {
 		set_global(f->nth, value);
@@ -353,7 +354,7 @@ static void flag_set(struct args *a, const struct verb *verb, const struct found
 			push_env(a, value);
 	} else {
 		if (a->param[f->nth])
-			args_wrong(a, "--%s is given twice", f->arg->name);
+			args_wrong(a, "--%s is given twice", args_name(f->arg, name));
 		a->param[f->nth] = value;
 		member_raw(&a->members, f->arg->name, buf_str(&json));
 	}

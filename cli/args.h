@@ -48,6 +48,10 @@ extern const struct api_arg args_global[];
 extern const size_t args_nglobal;
 extern const struct api_arg args_own[FLAG_COUNT];
 
+#define ARGS_NAME_MAX 32
+/* The name of a flag as it is typed, with '-' for '_', in ROOM. */
+const char *args_name(const struct api_arg *, char room[ARGS_NAME_MAX]);
+
 /* Reads the global options at the front of ARGV (ended by NULL); returns how many words they take. */
 size_t args_globals(char **argv);
 /* Reads all of ARGV for VERB. What is wrong ends the program with STATUS_USAGE. */

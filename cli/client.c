@@ -49,27 +49,30 @@ static int connect_to(const char *path)
 	return fd_take(&fd);
 }
 
-static const char *start_hint(const char *path)
-{
-	return strcmp(path, SYSTEM_SOCKET) ? "start it: mpd --background, or systemctl --user start mpctl"
-					   : "start it: systemctl start mpctl, or mpd --background";
-}
+static const struct {
+	int error;
+	const char *what;
+	bool start; /* mpd is to be started */
+} unreachable[] = {
+	{ENOENT, "no such file", true},
+	{ECONNREFUSED, "nobody listens", true},
+	{EACCES, "permission denied (see: ls -l on it, and mpctl's group)", false},
+	{ENAMETOOLONG, "a socket's path has at most 107 bytes", false},
+};
 
 static void __attribute__((noreturn)) die_unreachable(const char *path, int error)
 {
-	switch (error) {
-	case ENOENT:
-		die(STATUS_UNREACHABLE, "cannot reach mpd at %s: no such file (%s)", path, start_hint(path));
-	case ECONNREFUSED:
-		die(STATUS_UNREACHABLE, "cannot reach mpd at %s: nobody listens (%s)", path, start_hint(path));
-	case EACCES:
-	case EPERM:
-		die(STATUS_UNREACHABLE, "cannot reach mpd at %s: permission denied (see: ls -l %s)", path, path);
-	case ENAMETOOLONG:
-		die(STATUS_UNREACHABLE, "cannot reach mpd at %s: a socket's path has at most 107 bytes", path);
-	default:
-		die(STATUS_UNREACHABLE, "cannot reach mpd at %s: %s", path, strerror(error));
+	const char *what = strerror(error), *hint = "";
+	for (size_t i = 0; i < ARRAY_LEN(unreachable); i++) {
+		if (unreachable[i].error != error)
+			continue;
+		what = unreachable[i].what;
+		if (unreachable[i].start && strcmp(path, SYSTEM_SOCKET) != 0)
+			hint = " (start it: mpd --background, or systemctl --user start mpctl)";
+		else if (unreachable[i].start)
+			hint = " (start it: systemctl start mpctl, or mpd --background)";
 	}
+	die(STATUS_UNREACHABLE, "cannot reach mpd at %s: %s%s", path, what, hint);
 }
 
 /* --- sending ----------------------------------------------------------------------------------------------------- */

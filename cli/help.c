@@ -18,12 +18,10 @@ static void put_padded(const struct buf *left, const char *right)
 static void put_flag(const struct api_arg *arg)
 {
 	AUTO_BUF left = BUF_INIT;
+	char name[ARGS_NAME_MAX];
 	if (arg->letter)
-		buf_printf(&left, "  -%c, --", arg->letter);
-	else
-		buf_puts(&left, "      --");
-	for (const char *p = arg->name; *p; p++)
-		buf_putc(&left, *p == '_' ? '-' : *p);
+		buf_printf(&left, "  -%c, ", arg->letter);
+	buf_printf(&left, "%s--%s", arg->letter ? "" : "      ", args_name(arg, name));
 	if (arg->hint)
 		buf_printf(&left, " %s", arg->hint);
 	put_padded(&left, arg->help);

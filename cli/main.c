@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mpctl: the table of verbs, and the way from the command line to one of them. A verb is a row here, a set of the
- * registry's flags, and one function; what a row does not say is the registry's.
+ * registry's flags, and one function; what a row does not say is the registry's. A verb that asks the daemon nothing
+ * has the flags of mpd.ping, which are none.
  */
 #include "cli/args.h"
 #include "cli/client.h"

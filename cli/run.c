@@ -20,7 +20,6 @@ struct run {
 	sigset_t signals;
 	int signal_fd;
 	int64_t id, pid; /* of the process */
-	bool deaf;       /* stdin has ended */
 };
 
 /* --- signals ----------------------------------------------------------------------------------------------------- */
@@ -111,28 +110,21 @@ static void on_signal(struct run *r)
 
 /* --- the relay --------------------------------------------------------------------------------------------------- */
 
-static void on_typed(struct run *r, short events)
-{
-	if (tty_type(&r->tty, (pid_t)r->pid))
-		suspend(r, true);
-	r->deaf = r->tty.len == 0 && events & POLLHUP;
-}
-
 static void relay(struct run *r, struct call *join)
 {
 	enum { CLIENT, SIGNALS, TYPED, SHOWN, COUNT };
 	while (!join->answered) {
-		bool wants = tty_wants(&r->tty) && !r->deaf;
+		bool fed = r->tty.at == r->tty.len;
 		struct pollfd fds[COUNT] = {
 			[CLIENT] = {r->client->fd, POLLIN, 0},
 			[SIGNALS] = {r->signal_fd, POLLIN, 0},
-			[TYPED] = {wants ? STDIN_FILENO : -1, POLLIN, 0},
-			[SHOWN] = {r->tty.master, (short)(tty_wants(&r->tty) ? POLLIN : POLLIN | POLLOUT), 0},
+			[TYPED] = {tty_wants(&r->tty) ? STDIN_FILENO : -1, POLLIN, 0},
+			[SHOWN] = {r->tty.master, (short)(fed ? POLLIN : POLLIN | POLLOUT), 0},
 		};
 		if (poll(fds, COUNT, -1) < 0)
 			continue;
-		if (fds[TYPED].revents)
-			on_typed(r, fds[TYPED].revents);
+		if (fds[TYPED].revents && tty_type(&r->tty, (pid_t)r->pid))
+			suspend(r, true);
 		if (fds[SHOWN].revents & POLLOUT)
 			tty_feed(&r->tty);
 		if (fds[SHOWN].revents & ~POLLOUT)

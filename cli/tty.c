@@ -14,7 +14,7 @@ static void at_exit(void)
 		tty_restore(restored_at_exit);
 }
 
-bool tty_wanted(void) { return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO); }
+bool tty_wanted(void) { return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp(); }
 
 static void copy_size(const struct tty *t)
 {
@@ -86,7 +86,8 @@ static int suspend_key(const struct tty *t)
 bool tty_type(struct tty *t, pid_t leader)
 {
 	ssize_t n = RETRY(read(STDIN_FILENO, t->typed, sizeof(t->typed)));
-	if (n <= 0)
+	t->deaf = n <= 0;
+	if (t->deaf)
 		return false;
 	t->at = 0;
 	t->len = (size_t)n;

@@ -13,11 +13,12 @@ struct tty {
 	int master, slave; /* -1: there is none */
 	struct termios outer;
 	bool raw;
+	bool deaf;        /* stdin has ended */
 	char typed[4096]; /* read from the outer terminal, not yet taken by the inner one */
 	size_t at, len;
 };
 
-/* Whether stdin and stdout are terminals. */
+/* Whether stdin and stdout are terminals, and we are in the foreground there. */
 bool tty_wanted(void);
 /* Makes one that is like the outer. The program ends when it cannot be had. */
 void tty_open(struct tty *);
@@ -32,6 +33,6 @@ void tty_show(struct tty *);
 bool tty_type(struct tty *, pid_t leader);
 /* Hands on as much of what was typed as the inner terminal takes. */
 void tty_feed(struct tty *);
-static inline bool tty_wants(const struct tty *t) { return t->master >= 0 && t->at == t->len; }
+static inline bool tty_wants(const struct tty *t) { return t->master >= 0 && !t->deaf && t->at == t->len; }
 
 #endif
