@@ -185,6 +185,8 @@ static int read_logfile(const struct key_value *v, struct fault *f)
 			job->stdio[fd] = (uint8_t)words[i].stdio;
 			return 0;
 		}
+	if (span_is(v->text, "syslog"))
+		return key_wrong(v, f, "is not supported yet");
 	if (v->text.n == 0 || v->text.p[0] != '/')
 		return key_wrong(v, f, "is not one of: AUTO, NONE, an absolute path");
 	job->stdio[fd] = PLAN_PIPE;

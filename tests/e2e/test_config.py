@@ -137,6 +137,7 @@ BROKEN = {
     "stdout-journal": (job("stdout = journal"), ['3: [job:web] stdout: "journal" is not supported yet']),
     "stdout_logfile": (job("stdout_logfile = x"),
                        ['3: [job:web] stdout_logfile: "x" is not one of: AUTO, NONE, an absolute path']),
+    "stderr_logfile": (job("stderr_logfile = syslog"), ['3: [job:web] stderr_logfile: "syslog" is not supported yet']),
     "merge": (job("merge_stderr = true", "stderr = null"), ["3: [job:web] merge_stderr: stderr is set as well"]),
     "context": (job("context = fork"), ['3: [job:web] context: "fork" is not supported yet']),
     "context-unknown": (job("context = x"), ['3: [job:web] context: "x" is not spawn']),
