@@ -173,9 +173,10 @@ def test_the_delay_grows_to_its_cap_and_starts_anew_after_health(make_mpd, scrip
     times = [int(t) / 1e9 for t in lines(script.dir / "runs")]
     gaps = [b - a for a, b in zip(times, times[1:])]
     figure("restart delays: " + " ".join(f"{gap * 1000:.0f}" for gap in gaps) + " ms")
-    assert gaps[0] >= 0.03 and gaps[2] > 1.5 * gaps[0] and min(gaps[3:6]) >= 0.14, gaps
+    # 60 120 240 300 300 300 ms and a tenth more by chance; less only by how late a run's own clock call came
+    assert gaps[0] >= 0.04 and gaps[1] >= 0.09 and gaps[2] >= 0.2 and min(gaps[3:6]) >= 0.26, gaps
     if SLOW == 1:
-        assert max(gaps[:6]) < 0.8, "the cap"
+        assert max(gaps[:6]) < 0.6, "the cap"
         assert gaps[6] - 0.6 < 0.16, "the delay after 0.6 s of health is the first one again"
 
 

@@ -22,13 +22,13 @@
 
 enum { KILLED = 0, ALIVE = 1, ENDED = 2, FAILED = 3 };
 
+/* clang-format off */
 /* Those an engine makes. */
 static const struct {
 	long nr;
 	const char *name;
 } names[] = {
 #define CALL(call) {SYS_##call, #call}
-	/* clang-format off */
 	CALL(read), CALL(write), CALL(pread64), CALL(pwrite64), CALL(readv), CALL(writev), CALL(sendmsg),
 	CALL(recvmsg), CALL(sendto), CALL(recvfrom), CALL(accept4), CALL(close), CALL(openat), CALL(fallocate),
 	CALL(ftruncate), CALL(newfstatat), CALL(mkdirat), CALL(mmap), CALL(munmap), CALL(mremap), CALL(brk),
@@ -38,9 +38,9 @@ static const struct {
 #ifdef SYS_epoll_wait /* not on newer machines */
 	CALL(epoll_wait), CALL(open), CALL(mkdir), CALL(stat), CALL(poll), CALL(readlink),
 #endif
-	/* clang-format on */
 #undef CALL
 };
+/* clang-format on */
 
 static const char *call_name(long nr)
 {
