@@ -49,19 +49,42 @@ class Counts(NamedTuple):
 PASS, FAIL = Counts(passed=1), Counts(failed=1)
 
 
+running = set()
+
+
+def stop(child):
+    """Ends what a stage has started, in its own way if it can: pytest takes its daemons down on SIGINT."""
+    for signo, grace in ((signal.SIGINT, 30), (signal.SIGKILL, None)):
+        try:
+            os.killpg(child.pid, signo)
+            return child.wait(grace)
+        except (subprocess.TimeoutExpired, ProcessLookupError):
+            pass
+    return child.wait()
+
+
 def run(log, *argv, timeout, env=None):
-    """Runs ARGV with its output in LOG. Returns its exit status; one that takes too long is killed with its group."""
+    """Runs ARGV with its output in LOG. Returns its exit status; one that takes too long is stopped with its group."""
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     environment.update(PYTHONDONTWRITEBYTECODE="1", **(env or {}))
     print("$", *argv, file=log, flush=True)
     child = subprocess.Popen(argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log,
                              stderr=subprocess.STDOUT, start_new_session=True)
+    running.add(child)
     try:
         return child.wait(timeout)
     except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        print(f"killed: still running after {timeout} s", file=log, flush=True)
-        return child.wait()
+        print(f"stopped: still running after {timeout} s", file=log, flush=True)
+        return stop(child) or 1
+    finally:
+        running.discard(child)
+
+
+def interrupted(signo, _frame):
+    """Leaves nothing behind that runs on."""
+    for child in list(running):
+        stop(child)
+    os._exit(128 + signo)
 
 
 def make(*targets):
@@ -253,6 +276,8 @@ def main():
     parser.add_argument("--self-test", action="store_true", help="test this program")
     args = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
     if args.self_test:
         return self_test()
     runner = Runner()
