@@ -63,6 +63,8 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	if (n >= 0 && (size_t)n >= room) {
 		char *to = buf_room(b, (size_t)n);
 		n = to ? vsnprintf(to, (size_t)n + 1, fmt, again) : 0;
+		if (!to && b->p)
+			b->p[b->len] = '\0'; /* where the try was cut off */
 	}
 	va_end(again);
 	if (n > 0)

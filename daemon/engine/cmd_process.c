@@ -13,10 +13,10 @@ static int check_deadlock(struct req *req, const struct targets *ts, struct faul
 	for (int depth = 0; self && depth < 64; depth++) {
 		for (size_t i = 0; i < ts->n; i++)
 			if (ts->v[i].proc == self && !proc_over(self)) {
-				fault_data(fault, "\"cycle\":[\"%s\"]", self->text[TEXT_NAME].p);
-				return fault_set(fault, FAULT_DEADLOCK,
-						 "%s: the caller is part of it: the join could never end",
-						 self->text[TEXT_NAME].p);
+				fault_set(fault, FAULT_DEADLOCK,
+					  "%s: the caller is part of it: the join could never end",
+					  self->text[TEXT_NAME].p);
+				return fault_data(fault, "\"cycle\":[\"%s\"]", self->text[TEXT_NAME].p);
 			}
 		self = self->i.parent == PARENT_PROC ? proc_by_id(self->i.parent_id) : NULL;
 	}

@@ -93,11 +93,11 @@ static int start_room(const struct start *s, struct fault *fault)
 {
 	if (core.alive + s->count <= engine.slots)
 		return 0;
-	fault_data(fault, "\"limit\":\"processes\",\"used\":%zu,\"max\":%u", core.alive, engine.slots);
-	return fault_set(fault, FAULT_QUOTA,
-			 "%zu processes are alive and %u more are too many: the limit is %u (it follows from "
-			 "RLIMIT_NOFILE and max_processes)",
-			 core.alive, s->count, engine.slots);
+	fault_set(fault, FAULT_QUOTA,
+		  "%zu processes are alive and %u more are too many: the limit is %u (it follows from RLIMIT_NOFILE and "
+		  "max_processes)",
+		  core.alive, s->count, engine.slots);
+	return fault_data(fault, "\"limit\":\"processes\",\"used\":%zu,\"max\":%u", core.alive, engine.slots);
 }
 
 /* --- parents --------------------------------------------------------------------------------------------------------- */
@@ -238,13 +238,13 @@ static int start_files(struct start *s, struct fault *fault)
 
 struct env {
 	struct span *v;
-	size_t n;
+	size_t n, given; /* the client's come first */
 };
 
 static bool env_has(const struct env *env, const char *name)
 {
 	size_t n = strlen(name);
-	for (size_t i = 0; i < env->n; i++)
+	for (size_t i = 0; i < env->given; i++)
 		if (env->v[i].n > n && env->v[i].p[n] == '=' && !memcmp(env->v[i].p, name, n))
 			return true;
 	return false;
@@ -272,14 +272,14 @@ static int start_env(struct start *s, struct env *env, struct buf *text)
 		return -1;
 	for (size_t i = 0; i < a->env.n; i++)
 		env->v[env->n++] = a->env.v[i];
-	size_t given = env->n;
+	env->given = env->n;
 	env_default(env, text, "MPCTL_SOCKET", engine.socket);
 	if (s->image.context == CONTEXT_SPAWN) {
 		env_default(env, text, "PATH", PATH_DEFAULT);
 		for (size_t i = 0; i < ARRAY_LEN(ours) && s->image.uid == engine.uid; i++)
 			env_default(env, text, ours[i], getenv(ours[i]));
 	}
-	for (size_t i = given; i < env->n; i++)
+	for (size_t i = env->given; i < env->n; i++)
 		env->v[i].p = text->p + (size_t)env->v[i].p;
 	return text->failed ? -1 : 0;
 }
@@ -452,11 +452,11 @@ static void start_fault(const struct proc *p, struct fault *fault)
 	struct span subject = proc_fail_subject(p);
 	AUTO_BUF json = BUF_INIT;
 	scan_put_str(&json, subject);
-	fault_data(fault, "\"step\":\"%s\",\"subject\":%s,\"errno\":%d", spawn_step_name(p->i.step), buf_str(&json),
-		   p->i.error);
 	fault_set(fault, FAULT_SPAWN, "%.*s: %s%s", (int)MIN(subject.n, 300), subject.p,
 		  p->i.error == ENOENT ? "not found" : strerror(p->i.error),
 		  p->i.step == STEP_LIMIT ? " (too many processes)" : "");
+	fault_data(fault, "\"step\":\"%s\",\"subject\":%s,\"errno\":%d", spawn_step_name(p->i.step), buf_str(&json),
+		   p->i.error);
 }
 
 /* No half-started process stays: what could be started of several is ended. */

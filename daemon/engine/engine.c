@@ -132,11 +132,11 @@ static void turn_end(void)
 	if (serving)
 		engine_down();
 	engine_commit();
-	/* The last words go out before the keeper is told to end everything. */
-	if (down_told)
+	if (down_told) /* the last words go out before the keeper ends everything */
 		conns_flush();
 	link_flush();
-	conns_flush();
+	if (serving)
+		conns_flush();
 	loop_deadline(MIN(timers_next(&core.timers), serving ? conns_deadline() : NSEC_NEVER));
 }
 

@@ -227,9 +227,8 @@ void render_targets(struct buf *b, const struct target *t, size_t n, enum render
 void render_event(struct buf *b, const struct proc *p, const struct inst *t, const char *what)
 {
 	static struct buf reason;
-	buf_puts(b, "\"time\":");
-	render_time(b, core.now);
-	key_str(b, "name", p ? p->text[TEXT_NAME] : t->name);
+	buf_puts(b, "\"name\":");
+	scan_put_str(b, p ? p->text[TEXT_NAME] : t->name);
 	if (!p) {
 		key_str(b, "from", span_of(what));
 		key_str(b, "to", span_of(inst_state_name(t->i.state)));
