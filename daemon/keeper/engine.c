@@ -117,8 +117,9 @@ void engine_start(void)
 	keeper_watch(keeper.listener, 0, EVENT_LISTEN, 0);
 	engine.pid = link < 0 ? -1 : engine_clone(link);
 	if (engine.pid > 0) {
-		log_info("engine %u started, pid %d", engine.count, (int)engine.pid);
+		log_debug("engine %u started, pid %d", engine.count, (int)engine.pid);
 		link_tell_all();
+		link_flush();
 		return;
 	}
 	log_error("%s cannot be started: %s", keeper.engine_path, strerror(errno));

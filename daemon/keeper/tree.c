@@ -40,6 +40,8 @@ static unsigned signals; /* how often a SLOT_SIGNAL was set since the last scan 
 static bool wanted;      /* a scan for the slots that are KILLING */
 static bool kill_all;    /* everything is to go, whoever's it is */
 static uint32_t strays;  /* of the leftovers' scan */
+static nsec_t looked;    /* when that last was for all pids */
+static const nsec_t look_every = 2 * NSEC_PER_SEC;
 
 int tree_init(void)
 {
@@ -382,8 +384,10 @@ static bool is_ahead(pid_t from)
 
 void tree_leftovers(pid_t from)
 {
-	if (from > 0 && !is_ahead(from))
+	if (from > 0 && (!is_ahead(from) || keeper_clock() - looked >= look_every))
 		from = 0;
+	if (from == 0)
+		looked = keeper_clock();
 	strays = 0;
 	each_pid(from, leftover_add);
 	if (strays > 0 && from > 0) {
