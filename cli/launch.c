@@ -138,10 +138,8 @@ void launch_done(struct launch *l)
 
 void launch_stdio(struct launch *l, const char *name, int fd)
 {
-	bool open = fcntl(fd, F_GETFD) >= 0;
-	member_raw(&l->members, name, open ? "\"fd\"" : "\"null\"");
-	if (open)
-		l->fds[l->nfds++] = fd;
+	member_raw(&l->members, name, "\"fd\"");
+	l->fds[l->nfds++] = fd;
 }
 
 struct call *launch_send(struct client *c, const struct launch *l)

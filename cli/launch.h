@@ -20,7 +20,7 @@ struct launch {
  * which the daemon finds out by itself; 0: the daemon decides. */
 void launch_init(struct launch *, struct args *a, pid_t parent);
 void launch_done(struct launch *);
-/* Sends FD along, for the member NAME ("stdin"). One that is closed here is "null" there. */
+/* Sends FD along, for the member NAME ("stdin"). */
 void launch_stdio(struct launch *, const char *name, int fd);
 struct call *launch_send(struct client *, const struct launch *);
 

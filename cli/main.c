@@ -7,6 +7,7 @@
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/render.h"
+#include <fcntl.h>
 
 struct options options = {.color = "auto"};
 
@@ -86,10 +87,19 @@ static bool has_command(char **argv)
 	return false;
 }
 
+/* Whoever closed 0, 1 or 2 shall not find our socket there. */
+static void open_stdio(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", O_RDWR);
+}
+
 int main(int argc, char **argv)
 {
 	struct args args;
 	struct client client;
+	open_stdio();
 	argv += argc > 0;
 	argv += args_globals(argv);
 	const char *name = *argv ? *argv++ : "ps";

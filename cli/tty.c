@@ -66,9 +66,11 @@ void tty_show(struct tty *t)
 {
 	char text[16384];
 	ssize_t n;
-	while (t->master >= 0 && (n = RETRY(read(t->master, text, sizeof(text)))) > 0)
+	if (t->master < 0)
+		return;
+	while ((n = RETRY(read(t->master, text, sizeof(text)))) > 0)
 		write_all(STDOUT_FILENO, (struct span){text, (size_t)n});
-	if (t->master >= 0 && (n == 0 || errno != EAGAIN)) {
+	if (n == 0 || errno != EAGAIN) {
 		close(t->master);
 		t->master = -1;
 	}

@@ -607,7 +607,7 @@ def test_a_shell_can_suspend_a_run(mpd, terminal):
     t = terminal("bash", "--norc", "-i")
     t.expect(r"\$ ")
     t.type("mpctl run --name z -- sh -c 'echo up; sleep 1000'\n")
-    t.expect("\r\nup")
+    t.expect("\rup\r")
     t.type("\x1a")
     t.expect("Stopped.*\\$ ")
     pid = mpd.process("z")["pid"]
