@@ -641,9 +641,8 @@ def test_what_was_sent_before_a_full_close_is_executed(mpd):
 
 
 def test_mpd_close(conn):
-    conn.send_line([{"id": 1, "method": "mpd.close"}])
-    conn.send_line({"id": 2, "method": "mpd.ping"})
-    assert "result" in conn.recv()[0]
+    conn.send_line('{"id":1,"method":"mpd.close"}\n{"id":2,"method":"mpd.ping"}')
+    assert conn.recv() == {"jsonrpc": "2.0", "id": 1, "result": {}}
     assert closed(conn)
 
 
