@@ -7,6 +7,7 @@
 #include "cli/client.h"
 #include "cli/proc.h"
 #include "cli/render.h"
+#include "cli/usage.h"
 #include "common/units.h"
 #include <poll.h>
 
@@ -31,33 +32,46 @@ static enum color color_exit(const struct proc *p) { return proc_status(p) > 0 ?
 
 static bool is_nothing(struct span value) { return !value.p || proc_is(value, "null") || proc_is(value, "\"\""); }
 
-static void put_text(struct buf *b, struct span value) { text_json(b, is_nothing(value) ? SPAN("-") : value); }
+/* What a cell is made from. */
+struct value {
+	struct span json;
+	const struct usage *usage;
+};
 
-static void put_duration(struct buf *b, struct span value)
+static void put_text(struct buf *b, const struct value *v) { text_json(b, is_nothing(v->json) ? SPAN("-") : v->json); }
+
+static void put_duration(struct buf *b, const struct value *v)
 {
 	nsec_t t;
-	if (scan_seconds(value, &t) == 0)
+	if (scan_seconds(v->json, &t) == 0)
 		units_put_duration(b, t);
 	else
 		buf_putc(b, '-');
 }
 
-static void put_size(struct buf *b, struct span value)
+static void put_cpu(struct buf *b, const struct value *v)
 {
-	uint64_t n;
-	if (scan_u64(value, &n) == 0)
-		units_put_size(b, n);
+	if (v->usage->known)
+		units_put_duration(b, v->usage->cpu);
 	else
 		buf_putc(b, '-');
 }
 
-static void put_yes(struct buf *b, struct span value) { buf_puts(b, proc_is(value, "true") ? "yes" : "-"); }
-static void put_words(struct buf *b, struct span value) { text_words(b, value); }
+static void put_mem(struct buf *b, const struct value *v)
+{
+	if (v->usage->known)
+		units_put_size(b, v->usage->mem);
+	else
+		buf_putc(b, '-');
+}
+
+static void put_yes(struct buf *b, const struct value *v) { buf_puts(b, proc_is(v->json, "true") ? "yes" : "-"); }
+static void put_words(struct buf *b, const struct value *v) { text_words(b, v->json); }
 
 /* {"id": 7}, {"pid": 99}, null. */
-static void put_parent(struct buf *b, struct span value)
+static void put_parent(struct buf *b, const struct value *v)
 {
-	struct span id = scan_get(value, "id"), pid = scan_get(value, "pid");
+	struct span id = scan_get(v->json, "id"), pid = scan_get(v->json, "pid");
 	if (id.p)
 		buf_printf(b, "#%.*s", (int)id.n, id.p);
 	else if (pid.p)
@@ -70,7 +84,7 @@ struct column {
 	const char *name;
 	size_t member; /* of struct proc */
 	bool right;
-	void (*put)(struct buf *, struct span);
+	void (*put)(struct buf *, const struct value *);
 	enum color (*color)(const struct proc *);
 };
 
@@ -83,8 +97,8 @@ static const struct column columns[] = {
 	{"uptime", MEMBER(uptime), true, put_duration, NULL},
 	{"restarts", MEMBER(restarts), true, put_text, NULL},
 	{"exit", MEMBER(exitcode), true, put_text, color_exit},
-	{"cpu", MEMBER(cpu), true, put_duration, NULL},
-	{"mem", MEMBER(mem), true, put_size, NULL},
+	{"cpu", MEMBER(cpu), true, put_cpu, NULL},
+	{"mem", MEMBER(mem), true, put_mem, NULL},
 	{"job", MEMBER(job), false, put_text, NULL},
 	{"parent", MEMBER(parent), false, put_parent, NULL},
 	{"daemon", MEMBER(daemon), false, put_yes, NULL},
@@ -156,11 +170,13 @@ static struct span value_of(const struct column *c, const struct proc *p)
 
 static void put_row(const struct ps *ps, struct table *t, const struct proc *p, unsigned depth)
 {
+	const struct usage usage = ps->usage ? usage_read(p) : (struct usage){0};
 	for (size_t i = 0; i < ps->nchosen; i++) {
 		const struct column *c = ps->chosen[i];
+		const struct value value = {value_of(c, p), &usage};
 		for (unsigned n = 0; n < depth && c->member == MEMBER(name); n++)
 			buf_puts(&t->text, "  ");
-		c->put(&t->text, value_of(c, p));
+		c->put(&t->text, &value);
 		table_cell(t, c->right, c->color ? c->color(p) : COLOR_NONE);
 	}
 	if (ps->reasons && (proc_is(p->state, "\"failed\"") || proc_is(p->state, "\"backoff\"")))
@@ -240,13 +256,13 @@ static void add_parent(struct client *c, struct args *a)
 	procs_done(&procs);
 }
 
-static void prepare(struct client *c, struct args *a, const struct ps *ps)
+static void prepare(struct client *c, struct args *a)
 {
 	if (a->own[FLAG_CHILDREN])
 		add_parent(c, a);
 	else
 		args_targets(a, 0, false, true);
-	if (ps->usage || options.json)
+	if (options.json)
 		member_raw(&a->members, "usage", "true");
 }
 
@@ -318,7 +334,7 @@ int verb_ps(struct client *c, struct args *a)
 {
 	struct ps ps = {.args = a};
 	choose(&ps, a->own[FLAG_COLUMNS]);
-	prepare(c, a, &ps);
+	prepare(c, a);
 	if (a->own[FLAG_WATCH])
 		watch(c, &ps);
 	list(c, &ps, 0);
