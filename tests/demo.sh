@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# make demo: the main job on real programs, in a directory of its own, in under a minute. Everything shown is what the
+# commands print; nothing is left behind.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+export PATH="$here/${MPD_BUILD:-build}:$PATH"
+dir=$(mktemp -d /tmp/mpd-demo.XXXXXX)
+export MPCTL_SOCKET=$dir/mpd.sock
+
+finish() {
+	local status=$?
+	if [[ -S $MPCTL_SOCKET ]]; then mpctl shutdown >/dev/null 2>&1 || true; fi
+	if [[ $status != 0 && -f $dir/state/mpd.log ]]; then tail -n 20 "$dir/state/mpd.log" >&2; fi
+	rm -rf "$dir"
+	exit "$status"
+}
+trap finish EXIT
+
+if [[ -t 1 ]]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+# Shows a command as one would type it, then runs it.
+run() {
+	printf '%s$ %s%s\n' "$bold" "$*" "$plain"
+	"$@"
+}
+# The same where its exit status is what is to be seen.
+status() {
+	printf '%s$ %s%s\n' "$bold" "$*" "$plain"
+	local code=0
+	"$@" || code=$?
+	echo "(exit status $code)"
+}
+
+say "A configuration: a web server in two instances, a job that fails twice and then runs"
+cat >"$dir/mpd.conf" <<EOF
+[job:web]
+description = static files over HTTP
+command = python3 -m http.server --bind 127.0.0.1 --directory $here/docs 0
+processes = 2
+restart = always
+
+[job:flaky]
+shell = true
+command = n=\$\$(cat $dir/n 2>/dev/null || echo 0); echo \$\$((n + 1)) >$dir/n; echo "attempt \$\$((n + 1))"; [ \$\$n -ge 2 ] && exec sleep 1000; exit 1
+restart_delay = 200ms
+EOF
+cat "$dir/mpd.conf"
+run mpctl check "$dir/mpd.conf"
+run mpd --background -c "$dir/mpd.conf" -s "$MPCTL_SOCKET" -d "$dir/state"
+run mpctl ps
+
+say "A process is started, joined, and its exit status comes back"
+run mpctl start --name checksum -- sh -c "find '$here' -name '*.c' -print0 | sort -z | xargs -0 cat | sha256sum; exit 7"
+status mpctl join checksum
+run mpctl logs checksum
+status mpctl run -- sh -c 'echo "run passes output and status through"; exit 3'
+
+say "A tree that does its best to stay: TERM is ignored, a child has called setsid, another was orphaned"
+run mpctl start --name tree -- sh -c 'trap "" TERM; setsid sleep 1001 & (sleep 1002 &) ; sleep 1003; wait'
+until [[ $(pgrep -c -xf 'sleep 100[123]') == 3 ]]; do :; done
+run mpctl status tree
+run mpctl stop tree --timeout 1
+status pgrep -xf 'sleep 100[123]'
+
+say "A job that failed was started again by its policy, with a growing delay"
+until [[ $(mpctl --json status flaky | grep -o '"restarts":[0-9]*') == '"restarts":2' && $(mpctl --json status flaky) == *'"state":"running"'* ]]; do :; done
+run mpctl ps flaky
+run mpctl logs flaky
+
+say "The engine is killed with signal 9: the processes do not notice, the next one knows everything"
+engine=$(mpctl --json status | grep -o '"engine_pid":[0-9]*' | cut -d: -f2)
+pid=$(mpctl pid web.1)
+run kill -9 "$engine"
+run mpctl ps
+status [ "$(mpctl pid web.1)" = "$pid" ]
+run mpctl status
+
+say "A job is restarted by hand, then everything ends"
+run mpctl restart web.1
+run mpctl ps web
+run mpctl stop --all
+run mpctl ps
+run mpctl shutdown
+status pgrep -f "$dir"
