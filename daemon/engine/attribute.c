@@ -108,3 +108,57 @@ struct proc *attribute_claim(pid_t pid)
 			return proc_by_id(strtoull(text + at + sizeof(key) - 1, NULL, 10));
 	return NULL;
 }
+
+/* --- the tree of a process, for display ---------------------------------------------------------------------------- */
+
+#define TREE_MAX 4096
+
+static FILE *cgroup_procs(pid_t pid)
+{
+	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	char text[4096], path[4200];
+	char *line = proc_read(pid, "cgroup", text, sizeof(text)) < 0 ? NULL : strstr(text, "0::");
+	FILE *f = NULL;
+	if (!line)
+		return NULL;
+	line[strcspn(line, "\n")] = '\0';
+	for (size_t i = 0; !f && i < ARRAY_LEN(mounts); i++) {
+		snprintf(path, sizeof(path), "%s%s/cgroup.procs", mounts[i], line + 3);
+		f = fopen(path, "re");
+	}
+	return f;
+}
+
+static FILE *children_of(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	return fopen(path, "re");
+}
+
+static size_t read_pids(FILE *f, pid_t *pids, size_t n, size_t max)
+{
+	if (!f)
+		return n;
+	while (n < max && fscanf(f, "%d", &pids[n]) == 1)
+		n++;
+	fclose(f);
+	return n;
+}
+
+void attribute_tree(const struct proc *p, void (*each)(pid_t, void *arg), void *arg)
+{
+	static pid_t pids[TREE_MAX];
+	size_t n = 0;
+	if (proc_over(p) || !p->i.pid)
+		return;
+	if (engine.cgroups && by_cgroup(p->i.pid) == p) {
+		n = read_pids(cgroup_procs(p->i.pid), pids, 0, TREE_MAX);
+	} else {
+		pids[n++] = p->i.pid;
+		for (size_t at = 0; at < n; at++)
+			n = read_pids(children_of(pids[at]), pids, n, TREE_MAX);
+	}
+	for (size_t i = 0; i < n; i++)
+		each(pids[i], arg);
+}

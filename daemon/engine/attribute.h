@@ -17,6 +17,8 @@ struct proc *attribute_pid(pid_t);
 bool proc_of_peer(const struct peer *, uint64_t *ret_id, struct span *ret_name);
 /* The process whose id the peer's environment claims; for refusals only. */
 struct proc *attribute_claim(pid_t);
+/* Calls EACH with the pids of the process's tree: all of its cgroup, or the main process and its descendants. */
+void attribute_tree(const struct proc *, void (*each)(pid_t, void *arg), void *arg);
 /* Field 22 of /proc/PID/stat, its start in clock ticks since boot; -1 when there is no such process. */
 int64_t pid_start(pid_t);
 

@@ -3,6 +3,7 @@
 #include "daemon/engine/render.h"
 #include "common/scan.h"
 #include "common/units.h"
+#include "daemon/engine/attribute.h"
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -94,8 +95,17 @@ static void render_usage(struct buf *b, const struct proc *p)
 		buf_puts(b, ",\"cpu\":null,\"mem\":null");
 }
 
-static void render_rusage(struct buf *b, const struct proc *p)
+static void put_pid(pid_t pid, void *arg)
 {
+	struct buf *b = arg;
+	buf_printf(b, "%s%d", b->p[b->len - 1] == '[' ? "" : ",", pid);
+}
+
+static void render_more(struct buf *b, const struct proc *p)
+{
+	buf_puts(b, ",\"tree\":[");
+	attribute_tree(p, put_pid, b);
+	buf_putc(b, ']');
 	if (proc_over(p))
 		buf_printf(b, ",\"rusage\":{\"user\":%.6f,\"system\":%.6f,\"maxrss\":%lld}", (double)p->i.user / 1e9,
 			   (double)p->i.system / 1e9, (long long)p->i.maxrss);
@@ -206,7 +216,7 @@ void render_target(struct buf *b, const struct target *t, enum render_detail det
 		if (detail >= RENDER_USAGE)
 			render_usage(b, t->proc);
 		if (detail == RENDER_ALL)
-			render_rusage(b, t->proc);
+			render_more(b, t->proc);
 	}
 	buf_putc(b, '}');
 }
