@@ -94,7 +94,7 @@ static struct session *session_get(const struct key *k)
 static struct answer *answer_find(const struct session *s, struct span id)
 {
 	struct answer *a;
-	LIST_EACH(a, &s->answers, by_session)
+	LIST_EACH (a, &s->answers, by_session)
 		if (span_eq(a->id, id))
 			return a;
 	return NULL;
@@ -177,9 +177,9 @@ void answers_save(nsec_t now)
 {
 	struct session *s;
 	answers_tick(now);
-	LIST_EACH(s, &answers.by_age, by_age) {
+	LIST_EACH (s, &answers.by_age, by_age) {
 		struct answer *a;
-		LIST_EACH(a, &s->answers, by_session)
+		LIST_EACH (a, &s->answers, by_session)
 			journal_answer(&s->key, a->id, a->reply);
 	}
 }

@@ -83,8 +83,8 @@ int cmd_mpd_hello(struct req *r, const void *args, struct fault *f)
 		memcpy(c->tag, a->tag.p, a->tag.n + 1);
 	struct buf *out = reply_begin(r);
 	buf_printf(out, "{\"version\":\"%s\",\"protocol\":%d,", MPD_VERSION, API_PROTOCOL);
-	buf_printf(out, "\"limits\":{\"message\":%zu,\"depth\":%d,\"inflight\":%d,\"batch\":%d},\"whoami\":", CONN_LINE_MAX,
-		   SCAN_DEPTH, CONN_INFLIGHT_MAX, CONN_BATCH_MAX);
+	buf_printf(out, "\"limits\":{\"message\":%zu,\"depth\":%d,", CONN_LINE_MAX, SCAN_DEPTH);
+	buf_printf(out, "\"inflight\":%d,\"batch\":%d},\"whoami\":", CONN_INFLIGHT_MAX, CONN_BATCH_MAX);
 	put_whoami(out, &c->peer);
 	buf_putc(out, '}');
 	reply_end(r);
@@ -173,12 +173,8 @@ static void put_counters(struct buf *out, const struct rpc_stats *s)
 		const char *name;
 		uint64_t value;
 	} counters[] = {
-		{"requests", s->requests},
-		{"replies", s->replies},
-		{"faults", s->faults},
-		{"batches", s->batches},
-		{"events", s->events},
-		{"accepted", s->connections},
+		{"requests", s->requests},      {"replies", s->replies}, {"faults", s->faults},
+		{"batches", s->batches},        {"events", s->events},   {"accepted", s->connections},
 		{"connections", conns_count()},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)

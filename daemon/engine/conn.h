@@ -25,7 +25,7 @@
 #define CONN_INFLIGHT_MAX 1024
 #define CONN_BAD_LINES_MAX 10
 #define CONN_BATCH_MAX 1000
-#define CONN_FDS_MAX 16 /* unclaimed at once */
+#define CONN_FDS_MAX 16  /* unclaimed at once */
 #define CONN_PER_UID 256 /* of users who are not admins */
 
 struct peer {
@@ -71,8 +71,8 @@ struct conn {
 	char tag[64];
 	unsigned bad_lines;
 	struct list subs; /* struct sub.by_conn, of events.c */
-	uint64_t process;  /* whose part the peer is, by id; 0: nobody's */
-	bool attributed;   /* `process` was looked up */
+	uint64_t process; /* whose part the peer is, by id; 0: nobody's */
+	bool attributed;  /* `process` was looked up */
 };
 
 /* Serves the listening socket FD (owned by the keeper as well: never unlinked here). 0, or -1 with errno. */

@@ -53,7 +53,7 @@ static void sub_free(struct sub *s)
 int events_unsubscribe(struct conn *c, uint64_t id, struct fault *f)
 {
 	struct sub *s;
-	LIST_EACH(s, &c->subs, by_conn)
+	LIST_EACH (s, &c->subs, by_conn)
 		if (s->id == id) {
 			sub_free(s);
 			return 0;
@@ -72,7 +72,8 @@ bool events_wanted(enum topic topic) { return events.listeners[topic] > 0; }
 
 static void put_begin(struct buf *out, const struct sub *s)
 {
-	buf_printf(out, "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"sub\":%llu,", (unsigned long long)s->id);
+	buf_printf(out, "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"sub\":%llu,",
+		   (unsigned long long)s->id);
 }
 
 static void put_gap(struct buf *out, struct sub *s)
@@ -120,7 +121,7 @@ void events_emit(enum topic topic, const char *name, uid_t uid, struct span memb
 		return;
 	struct span tail = render(topic, name, members);
 	struct sub *s;
-	LIST_EACH(s, &events.subs, by_all) {
+	LIST_EACH (s, &events.subs, by_all) {
 		const struct peer *p = &s->conn->peer;
 		if ((s->topics & 1u << topic) && (p->admin || p->uid == uid) && !events.tail.failed)
 			sub_emit(s, tail);

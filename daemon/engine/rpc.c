@@ -152,8 +152,9 @@ void reply_end(struct req *r)
 	}
 	struct buf *out = r->batch ? &r->batch->out : &c->out;
 	buf_putc(out, '}');
+	struct span reply = {out->p + r->at, out->len - r->at};
 	if (is_recorded(r) && !out->failed)
-		answers_put(c->peer.uid, c->session, r->id, (struct span){out->p + r->at, out->len - r->at}, loop_now());
+		answers_put(c->peer.uid, c->session, r->id, reply, loop_now());
 	answer_end(c, r->batch);
 	req_free(r);
 }
@@ -182,7 +183,7 @@ static bool answer_again(struct req *r)
 static struct req *req_find(const struct conn *c, struct span id, const struct req *but)
 {
 	struct req *r;
-	LIST_EACH(r, &c->reqs, by_conn)
+	LIST_EACH (r, &c->reqs, by_conn)
 		if (r != but && span_eq(r->id, id))
 			return r;
 	return NULL;
