@@ -179,9 +179,19 @@ static bool make_directory(struct slot *s)
 	return true;
 }
 
+/* Linux from 6.14 on remembers the kill of a cgroup and, comparing it with the cloner's own, kills what is cloned into
+ * it later: a directory that was killed makes room for a new one. */
+static bool replace_directory(struct slot *s)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "s%u", slot_index(s));
+	return unlinkat(keeper.cgroup, name, AT_REMOVEDIR) == 0 && make_directory(s);
+}
+
 int cgroup_enter(struct slot *s)
 {
-	if (keeper.cgroup < 0 || (s->dir == DIR_NONE && !make_directory(s)))
+	if (keeper.cgroup < 0 || (s->dir == DIR_NONE && !make_directory(s)) ||
+	    (s->dir == DIR_SPENT && !replace_directory(s)))
 		return -1;
 	if (s->dir == DIR_USED && cgroup_populated(s))
 		return -1;
@@ -267,6 +277,7 @@ void cgroup_signal(struct slot *s, int signo, enum link_scope scope)
 /* Without cgroup.kill: what is frozen cannot fork, and dies of SIGKILL all the same. */
 static void kill_directory(struct slot *s)
 {
+	s->dir = DIR_SPENT;
 	if (!no_kill && slot_write(s, "cgroup.kill", "1") == 0)
 		return;
 	no_kill = true;

@@ -36,7 +36,7 @@ enum slot_flag {
 };
 
 /* The directory of a slot outlives its process, so that a spawn need not make one. */
-enum slot_dir { DIR_NONE, DIR_EMPTY, DIR_USED };
+enum slot_dir { DIR_NONE, DIR_EMPTY, DIR_USED, DIR_SPENT /* was killed: never entered again */ };
 
 #define SLOT_NONE UINT32_MAX
 
@@ -249,7 +249,7 @@ void cgroup_done(void);
 
 /* Whether a directory entry or a piece of text is a number: the number, else 0. */
 pid_t proc_number(const char *text);
-/* Reads all it can of a file below DIR into BUF, which gets a NUL. The length, or -1. */
+/* One read, which is all there is of a file of /proc, or all there is room for; BUF gets a NUL. The length, or -1. */
 ssize_t proc_read(int dir, const char *path, char *buf, size_t size);
 
 #endif

@@ -87,7 +87,7 @@ static void exited(struct slot *s)
 {
 	if (s->flags & SLOT_CGROUP)
 		s->leftover = cgroup_populated(s);
-	if (s->leftover && (s->flags & SLOT_CGROUP))
+	if (s->leftover && (s->flags & SLOT_CGROUP) && s->dir != DIR_SPENT)
 		s->dir = DIR_USED;
 	link_tell(s, TELL_STATE);
 	if ((s->flags & (SLOT_CGROUP | SLOT_KILLING)) == (SLOT_CGROUP | SLOT_KILLING))

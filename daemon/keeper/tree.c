@@ -67,12 +67,9 @@ pid_t proc_number(const char *text)
 ssize_t proc_read(int dir, const char *path, char *buf, size_t size)
 {
 	AUTO_FD fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n = -1;
-	while (fd >= 0 && len < size - 1 && (n = RETRY(read(fd, buf + len, size - 1 - len))) > 0)
-		len += (size_t)n;
-	buf[len] = '\0';
-	return n < 0 && len == 0 ? -1 : (ssize_t)len;
+	ssize_t n = fd < 0 ? -1 : RETRY(read(fd, buf, size - 1));
+	buf[MAX(n, 0)] = '\0';
+	return n;
 }
 
 /* A process that lives: no zombie. proc(5), PID/stat. */
