@@ -214,7 +214,9 @@ static bool is_typed(const struct api_arg *arg, const struct typed *t)
 
 bool args_takes(const struct verb *verb, size_t n)
 {
-	return !(api_cmd(verb->cmd)->args[n].flags & (API_HIDDEN | API_POSITIONAL)) && !(verb->hidden >> n & 1);
+	const struct api_arg *arg = &api_cmd(verb->cmd)->args[n];
+	bool flag = arg->type < ARRAY_LEN(values) && values[arg->type].put;
+	return flag && !(arg->flags & (API_HIDDEN | API_POSITIONAL)) && !(verb->hidden >> n & 1);
 }
 
 /* Calls EACH with every flag of VERB (may be NULL: the global ones alone) until it says true. */

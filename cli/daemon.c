@@ -124,7 +124,13 @@ int verb_shutdown(struct client *c, struct args *a)
 	nsec_t until = limit ? sys_now() + args_duration(limit) : NSEC_NEVER;
 	AUTO_FD keeper = open_keeper(c);
 	struct call *call = client_send(c, CMD_mpd_shutdown, NULL, NULL, 0);
-	if (wait_for_end(c, call, keeper, until)) {
+	bool told = options.quiet || !isatty(STDERR_FILENO);
+	bool ended = wait_for_end(c, call, keeper, told ? until : MIN(until, sys_now() + NSEC_PER_SEC));
+	if (!ended && !told) {
+		say("waiting for all processes to end");
+		ended = wait_for_end(c, call, keeper, until);
+	}
+	if (ended) {
 		if (options.json && call->result.p)
 			out_json(call->result);
 		return STATUS_OK;

@@ -10,9 +10,10 @@
 	X(job)                                                                                                         \
 	X(instance)                                                                                                    \
 	X(state)                                                                                                       \
-	X(reason) X(id) X(pid) X(parent) X(daemon) X(context) X(uid) X(argv) X(cwd) X(created) X(started) X(ended)     \
-		X(uptime) X(restarts) X(exitcode) X(alive) X(joined) X(leftover) X(children) X(stop_signal)            \
-			X(stop_timeout) X(kill_mode) X(cpu) X(mem) X(rusage) X(tree) X(log)
+	X(reason)                                                                                                      \
+	X(id) X(pid) X(parent) X(daemon) X(context) X(uid) X(argv) X(cwd) X(created) X(started) X(ended) X(uptime)     \
+		X(restarts) X(exitcode) X(alive) X(joined) X(leftover) X(children) X(stop_signal) X(stop_timeout)      \
+			X(kill_mode) X(cpu) X(mem) X(rusage) X(tree) X(log)
 
 struct proc {
 	struct span json; /* the whole of it */
