@@ -74,39 +74,42 @@ int verb_join(struct client *c, struct args *a)
 
 /* --- the value alone --------------------------------------------------------------------------------------------- */
 
-/* Prints what VALUE says of each process; NULL where it says nothing. STATUS_NOT_RUNNING when it did so of one, or
- * there is none. */
-static int print_values(struct client *c, struct args *a, const struct span *(*value)(const struct proc *))
+static const struct span nothing = {"", 0};
+
+static struct span value_nothing(const struct proc *p)
+{
+	(void)p;
+	return nothing;
+}
+
+static struct span value_exitcode(const struct proc *p)
+{
+	return proc_alive(p) || proc_status(p) < 0 ? nothing : p->exitcode;
+}
+
+/* It stays after the end, for the record; the status says that it is of the past. */
+static struct span value_pid(const struct proc *p) { return scan_type(p->pid) == SCAN_NUMBER ? p->pid : nothing; }
+
+/* Prints VALUE of each process. STATUS_NOT_RUNNING unless there are some, and all of them are ALIVE, or (not ALIVE)
+ * have a value. */
+static int print_values(struct client *c, struct args *a, bool alive, struct span (*value)(const struct proc *))
 {
 	args_targets(a, 0, false, false);
 	struct procs procs = procs_of(client_call(c, CMD_process_status, &a->members));
 	int status = procs.n ? STATUS_OK : STATUS_NOT_RUNNING;
 	for (size_t i = 0; i < procs.n; i++) {
-		const struct span *text = value(&procs.v[i]);
-		if (!text)
-			status = STATUS_NOT_RUNNING;
+		struct span text = value(&procs.v[i]);
+		bool is = alive ? proc_alive(&procs.v[i]) : text.n > 0;
+		status = is ? status : STATUS_NOT_RUNNING;
 		if (options.json)
 			out_json(procs.v[i].json);
-		else if (text && text->n)
-			out_json(*text);
+		else if (text.n)
+			out_json(text);
 	}
 	procs_done(&procs);
 	return status;
 }
 
-static const struct span *value_alive(const struct proc *p)
-{
-	static const struct span nothing = {"", 0};
-	return proc_alive(p) ? &nothing : NULL;
-}
-
-static const struct span *value_exitcode(const struct proc *p)
-{
-	return proc_alive(p) || proc_status(p) < 0 ? NULL : &p->exitcode;
-}
-
-static const struct span *value_pid(const struct proc *p) { return proc_alive(p) ? &p->pid : NULL; }
-
-int verb_is_alive(struct client *c, struct args *a) { return print_values(c, a, value_alive); }
-int verb_exitcode(struct client *c, struct args *a) { return print_values(c, a, value_exitcode); }
-int verb_pid(struct client *c, struct args *a) { return print_values(c, a, value_pid); }
+int verb_is_alive(struct client *c, struct args *a) { return print_values(c, a, true, value_nothing); }
+int verb_exitcode(struct client *c, struct args *a) { return print_values(c, a, false, value_exitcode); }
+int verb_pid(struct client *c, struct args *a) { return print_values(c, a, true, value_pid); }

@@ -11,7 +11,8 @@
 	X(instance)                                                                                                    \
 	X(state)                                                                                                       \
 	X(reason)                                                                                                      \
-	X(id) X(pid) X(parent) X(daemon) X(context) X(uid) X(argv) X(cwd) X(created) X(started) X(ended) X(uptime)     \
+	X(id)                                                                                                          \
+	X(pid) X(parent) X(daemon) X(context) X(uid) X(argv) X(cwd) X(created) X(started) X(ended) X(uptime)           \
 		X(restarts) X(exitcode) X(alive) X(joined) X(leftover) X(children) X(stop_signal) X(stop_timeout)      \
 			X(kill_mode) X(cpu) X(mem) X(rusage) X(tree) X(log)
 
