@@ -44,7 +44,7 @@ static void put_whoami(struct buf *out, const struct peer *p)
 	buf_printf(out, ",\"admin\":%s}", p->admin ? "true" : "false");
 }
 
-/* 32 hex digits. */
+/* 32 hex digits; -1 and RET as it was where they are not. */
 static int session_of(struct span hex, uint8_t ret[16])
 {
 	static const char digits[] = "0123456789abcdefABCDEF";
@@ -62,30 +62,35 @@ static int session_of(struct span hex, uint8_t ret[16])
 	return 0;
 }
 
-int cmd_mpd_hello(struct req *r, const void *args, struct fault *f)
+/* Remembers what the client says of itself: all of it, or nothing and a code. */
+static int hello_take(struct conn *c, const struct args_mpd_hello *a, struct fault *f)
 {
-	const struct args_mpd_hello *a = args;
-	struct conn *c = r->conn;
-	uint8_t session[16];
 	if (GIVEN(a, mpd_hello, version) && a->version != API_PROTOCOL) {
 		fault_set(f, FAULT_VERSION, "this mpd speaks protocol %d", API_PROTOCOL);
 		return fault_data(f, "\"protocol\":%d", API_PROTOCOL);
 	}
 	if (a->tag.n >= sizeof(c->tag))
 		return fault_set(f, FAULT_PARAMS, "tag: at most %zu bytes", sizeof(c->tag) - 1);
-	if (GIVEN(a, mpd_hello, session) && session_of(a->session, session))
-		return fault_set(f, FAULT_PARAMS, "session: 128 bits as 32 hex digits");
 	if (GIVEN(a, mpd_hello, session)) {
-		memcpy(c->session, session, sizeof(session));
+		if (session_of(a->session, c->session))
+			return fault_set(f, FAULT_PARAMS, "session: 128 bits as 32 hex digits");
 		c->has_session = true;
 	}
 	if (GIVEN(a, mpd_hello, tag))
 		memcpy(c->tag, a->tag.p, a->tag.n + 1);
+	return 0;
+}
+
+int cmd_mpd_hello(struct req *r, const void *args, struct fault *f)
+{
+	int code = hello_take(r->conn, args, f);
+	if (code)
+		return code;
 	struct buf *out = reply_begin(r);
 	buf_printf(out, "{\"version\":\"%s\",\"protocol\":%d,", MPD_VERSION, API_PROTOCOL);
 	buf_printf(out, "\"limits\":{\"message\":%zu,\"depth\":%d,", CONN_LINE_MAX, SCAN_DEPTH);
 	buf_printf(out, "\"inflight\":%d,\"batch\":%d},\"whoami\":", CONN_INFLIGHT_MAX, CONN_BATCH_MAX);
-	put_whoami(out, &c->peer);
+	put_whoami(out, &r->conn->peer);
 	buf_putc(out, '}');
 	reply_end(r);
 	return 0;

@@ -196,36 +196,42 @@ static void conn_flooded(struct conn *c)
 	conn_close_soon(c);
 }
 
-static void conn_read(struct conn *c)
+/* Reads once, and takes the descriptors that came; like read(2), and -1 with ENOBUFS when those were too many. */
+static ssize_t conn_recv(struct conn *c, char *to, size_t room)
 {
-	size_t room;
-	char *to = frame_room(&c->in, c->want, &room);
-	if (!to) {
-		conn_free(c);
-		return;
-	}
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(CONN_FDS_MAX * sizeof(int))];
 	} control;
-	struct iovec part = {to, MIN(room, READ_MOST)};
+	struct iovec part = {to, room};
 	struct msghdr m = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(c->io.fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n <= 0) {
-		if (n == 0)
-			conn_eof(c);
-		else if (errno != EAGAIN && errno != EINTR)
-			conn_free(c);
-		return;
-	}
-	frame_fed(&c->in, (size_t)n);
+	if (n <= 0)
+		return n;
 	c->taken += (uint64_t)n;
-	c->want = (size_t)n == part.iov_len ? READ_MOST : READ_LEAST;
+	c->want = (size_t)n == room ? READ_MOST : READ_LEAST;
 	if (loose_take(c, &m, c->taken))
+		return n;
+	errno = ENOBUFS;
+	return -1;
+}
+
+static void conn_read(struct conn *c)
+{
+	size_t room = 0;
+	char *to = frame_room(&c->in, c->want, &room);
+	ssize_t n = to ? conn_recv(c, to, MIN(room, READ_MOST)) : -1;
+	if (n > 0) {
+		frame_fed(&c->in, (size_t)n);
 		conn_lines(c);
-	else
+	} else if (n == 0) {
+		conn_eof(c);
+	} else if (errno == ENOBUFS) {
 		conn_flooded(c);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		conn_free(c); /* reset by the client, or no memory */
+	}
 }
 
 static void on_ready(struct loop_io *io, unsigned events)
