@@ -19,7 +19,7 @@ static bool has_come(enum await_for what, const struct target *t)
 	case AWAIT_TREE:
 		return target_ended(t) && (!t->proc || proc_tree_over(t->proc));
 	case AWAIT_RUN:
-		return proc_over(t->proc);
+		return proc_over(t->proc) && !t->proc->i.tree_killed;
 	case AWAIT_SETTLED:
 		return !t->inst || inst_settled(t->inst);
 	case AWAIT_NOTHING:
@@ -121,11 +121,8 @@ static int await_park(struct await *a, nsec_t deadline)
 	AUTO_FREE struct subject **subjects = calloc(a->targets.n + 1, sizeof(*subjects));
 	if (!subjects)
 		return -1;
-	for (size_t i = 0; i < a->targets.n; i++) {
-		const struct target *t = &a->targets.v[i];
-		bool descendants = a->what == AWAIT_TREE && t->proc;
-		subjects[i] = descendants ? &t->proc->subject : target_subject(t);
-	}
+	for (size_t i = 0; i < a->targets.n; i++)
+		subjects[i] = target_subject(&a->targets.v[i]);
 	return waiter_park(&a->waiter, &await_ops, subjects, a->targets.n, deadline);
 }
 

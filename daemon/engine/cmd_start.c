@@ -73,10 +73,11 @@ static void start_nth_name(const struct start *s, unsigned k, struct buf *out)
 		buf_printf(out, ".%u", k + 1);
 }
 
-static int start_names_free(const struct start *s, struct fault *fault)
+/* Those from FIRST on. */
+static int start_names_free(const struct start *s, unsigned first, struct fault *fault)
 {
 	AUTO_BUF name = BUF_INIT;
-	for (unsigned k = 0; k < s->count; k++) {
+	for (unsigned k = first; k < s->count; k++) {
 		start_nth_name(s, k, &name);
 		if (job_find(buf_view(&name)) || inst_find(buf_view(&name)))
 			return fault_set(fault, FAULT_EXISTS, "%s is the name of a job (start it: mpctl start %s)",
@@ -89,14 +90,14 @@ static int start_names_free(const struct start *s, struct fault *fault)
 	return 0;
 }
 
-static int start_room(const struct start *s, struct fault *fault)
+static int start_room(unsigned more, struct fault *fault)
 {
-	if (core.alive + s->count <= engine.slots)
+	if (core.alive + more <= engine.slots)
 		return 0;
 	fault_set(fault, FAULT_QUOTA,
 		  "%zu processes are alive and %u more are too many: the limit is %u (it follows from RLIMIT_NOFILE and "
 		  "max_processes)",
-		  core.alive, s->count, engine.slots);
+		  core.alive, more, engine.slots);
 	return fault_data(fault, "\"limit\":\"processes\",\"used\":%zu,\"max\":%u", core.alive, engine.slots);
 }
 
@@ -308,7 +309,6 @@ static int start_check(struct start *s, struct fault *fault)
 	}
 	int code = start_name(s, fault);
 	code = code ? code : start_files(s, fault);
-	code = code ? code : start_room(s, fault);
 	code = code ? code : start_parent(s, fault);
 	return code;
 }
@@ -557,7 +557,8 @@ static size_t start_known(struct start *s, struct targets *ts)
 static int start_rest(struct start *s, struct targets *ts, struct fault *fault)
 {
 	AUTO_BUF origin = BUF_INIT;
-	int code = start_names_free(s, fault);
+	int code = start_room(s->count - (unsigned)ts->n, fault);
+	code = code ? code : start_names_free(s, (unsigned)ts->n, fault);
 	if (code)
 		return code;
 	start_texts(s);

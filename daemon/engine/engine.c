@@ -100,6 +100,7 @@ static void save_all(void)
 	link_save();
 }
 
+/* Sent, it has arrived. */
 static int give_journal(int fd) { return link_send_now(&(struct link_msg){.type = LINK_JOURNAL}, fd); }
 
 /* Nothing that could not be journaled may be told: rather an engine that begins again where the journal ends. */
@@ -123,29 +124,29 @@ static void engine_down(void)
 	link_send(&(struct link_msg){.type = LINK_SHUTDOWN}, NULL, 0);
 }
 
+/* While the keeper tells its table, all of it is one turn: a death in its middle changes nothing. */
 static void turn_end(void)
 {
 	engine_now();
 	capture_tick();
 	turns++;
+	if (!serving)
+		return;
 	wait_pump();
-	if (serving)
-		engine_down();
+	engine_down();
 	engine_commit();
 	if (down_told) /* the last words go out before the keeper ends everything */
 		conns_flush();
 	link_flush();
-	if (serving)
-		conns_flush();
-	loop_deadline(MIN(timers_next(&core.timers), serving ? conns_deadline() : NSEC_NEVER));
+	conns_flush();
+	loop_deadline(MIN(timers_next(&core.timers), conns_deadline()));
 }
 
 static void deadline_come(void)
 {
 	engine_now();
 	timers_run(&core.timers, core.now);
-	if (serving)
-		conns_tick(core.now);
+	conns_tick(core.now);
 	answers_tick(core.now);
 }
 
@@ -191,8 +192,10 @@ static struct proc *proc_of(const struct link_msg *m)
 	struct proc *p = proc_by_id(m->id);
 	if (p || m->type == LINK_TREE_EMPTY)
 		return p;
-	log_warning("the journal has lost process %llu; taken over from the keeper", (unsigned long long)m->id);
-	return proc_adopt(m);
+	p = proc_adopt(m);
+	if (p)
+		log_warning("the journal has lost process %llu; taken over from the keeper", (unsigned long long)m->id);
+	return p;
 }
 
 static void take_pipes(struct proc *p, const struct link_msg *m, int *fds)

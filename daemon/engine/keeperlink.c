@@ -29,6 +29,7 @@ static struct loop_io io;
 static struct list queue = LIST_INIT(queue);
 static struct list replayed = LIST_INIT(replayed); /* out of the journal, until SYNCED */
 static uint64_t last_seq;
+static bool synced; /* the numbers are known: before, nothing is sent or journaled */
 static void (*on_message)(const struct link_msg *, int *fds, size_t nfds);
 static void (*on_gone)(void);
 
@@ -90,30 +91,21 @@ static struct out *out_new(const struct link_msg *msg, const int *fds, size_t nf
 	return o;
 }
 
-void link_send(const struct link_msg *msg, const int *fds, size_t nfds)
+static void out_queue(struct out *o)
 {
-	struct out *o = out_new(msg, fds, nfds, false);
 	o->msg.seq = ++last_seq;
+	if (o->once && synced)
+		journal_add(JOURNAL_OUT, &o->msg, sizeof(o->msg));
 	list_push(&queue, &o->queue);
 }
 
-void link_send_once(const struct link_msg *msg)
-{
-	struct out *o = out_new(msg, NULL, 0, true);
-	o->msg.seq = ++last_seq;
-	journal_add(JOURNAL_OUT, &o->msg, sizeof(o->msg));
-	list_push(&queue, &o->queue);
-}
+void link_send(const struct link_msg *msg, const int *fds, size_t nfds) { out_queue(out_new(msg, fds, nfds, false)); }
+void link_send_once(const struct link_msg *msg) { out_queue(out_new(msg, NULL, 0, true)); }
 
-/* The numbers must not go backwards at the keeper's: what is queued goes first. */
+/* Ahead of the queue, and without a number: what is queued belongs to a turn that only this journal holds. */
 int link_send_now(const struct link_msg *msg, int fd)
 {
-	link_flush();
-	if (!list_empty(&queue))
-		return -1;
-	struct link_msg copy = *msg;
-	copy.seq = ++last_seq;
-	return send_one(&copy, &fd, 1) == sizeof(copy) ? 0 : -1;
+	return send_one(msg, &fd, 1) == sizeof(*msg) ? 0 : -1;
 }
 
 void link_flush(void)
@@ -173,10 +165,15 @@ int link_load(struct span body)
 	return 0;
 }
 
+/* What was queued while the keeper told its table was numbered before the numbers were known: it gets its numbers now,
+ * behind what the engine before had sent in vain. */
 void link_synced(uint64_t keeper_seen)
 {
+	struct list *n, early = LIST_INIT(early);
+	synced = true;
 	last_seq = MAX(last_seq, keeper_seen);
-	struct list *n;
+	while ((n = list_shift(&queue)))
+		list_push(&early, n);
 	while ((n = list_shift(&replayed))) {
 		struct out *o = LIST_ENTRY(n, struct out, queue);
 		if (o->msg.seq > keeper_seen)
@@ -184,6 +181,8 @@ void link_synced(uint64_t keeper_seen)
 		else
 			out_free(o);
 	}
+	while ((n = list_shift(&early)))
+		out_queue(LIST_ENTRY(n, struct out, queue));
 }
 
 void link_save(void)

@@ -17,7 +17,8 @@ void link_init(int fd, void (*handle)(const struct link_msg *, int *fds, size_t 
 void link_send(const struct link_msg *, const int *fds, size_t nfds);
 /* The same for what must arrive exactly once. */
 void link_send_once(const struct link_msg *);
-/* Sends one at once, past the queue: 0, or -1 when it cannot be now. For the journal's hand-over. */
+/* Sends one at once, ahead of the queue and without a number: 0, or -1 when it cannot be now. For the journal's
+ * hand-over. */
 int link_send_now(const struct link_msg *, int fd);
 void link_flush(void);
 /* A JOURNAL_OUT record back in; after the replay and SYNCED, what the keeper has not seen goes out again. */
