@@ -613,7 +613,7 @@ def test_a_shell_can_suspend_a_run(mpd, terminal):
     t.expect("Stopped.*\\$ ")
     pid = mpd.process("z")["pid"]
     state = lambda: open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
-    assert state() == "T"
+    until(lambda: state() == "T")
     t.type("fg\n")
     until(lambda: state() == "S")
     until(lambda: not t.modes() & termios.ICANON)
