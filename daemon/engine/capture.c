@@ -34,7 +34,7 @@ struct tag {
 _Static_assert(sizeof(struct tag) <= SCRATCH_HEAD, "the tag fits the head");
 
 struct capture {
-	struct loop_io io;
+	struct loop_hup io;
 	uint64_t id;
 	int stream, log;
 	bool failed; /* said once that the log cannot be written */
@@ -215,7 +215,7 @@ static void capture_free(struct capture *c)
 {
 	int fd = c->io.fd;
 	map_del(&captures, capture_key(c->id, c->stream));
-	loop_io_stop(&c->io);
+	loop_hup_stop(&c->io);
 	close(fd);
 	if (c->log >= 0)
 		close(c->log);
@@ -236,9 +236,8 @@ static bool pipe_ended(int fd)
 	return poll(&poll_fd, 1, 0) == 1 && !(poll_fd.revents & POLLIN);
 }
 
-static void capture_ready(struct loop_io *io, unsigned events)
+static void capture_ready(struct loop_hup *io)
 {
-	(void)events;
 	struct capture *c = CONTAINER_OF(io, struct capture, io);
 	const struct proc *p = capture_proc(c);
 	if (p && capture_step(c, p) > 0)
@@ -259,7 +258,8 @@ void capture_add(struct proc *p, int stream, int fd)
 	c->id = p->i.id;
 	c->stream = stream;
 	c->log = -1;
-	loop_io_start(&c->io, fd, LOOP_READ, capture_ready);
+	if (loop_input_start(&c->io, fd, capture_ready) < 0)
+		log_error("capture: %m");
 }
 
 void capture_drain(const struct proc *p)

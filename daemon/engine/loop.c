@@ -73,17 +73,28 @@ static void on_hups(struct loop_io *io, unsigned events)
 	struct epoll_event got;
 	for (int i = 0; i < HUPS_A_TURN && RETRY(epoll_wait(io->fd, &got, 1, 0)) == 1; i++) {
 		struct loop_hup *hup = got.data.ptr;
-		loop_hup_stop(hup);
+		if (!hup->stays)
+			loop_hup_stop(hup);
 		hup->gone(hup);
 	}
 }
 
+static int hup_add(struct loop_hup *hup, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = hup};
+	return epoll_ctl(loop.hups.fd, EPOLL_CTL_ADD, hup->fd, &event);
+}
+
 int loop_hup_start(struct loop_hup *hup, int fd, void (*gone)(struct loop_hup *))
 {
-	struct epoll_event none = {.events = 0, .data.ptr = hup}; /* HUP and ERR come unasked */
-	hup->gone = gone;
-	hup->fd = fd;
-	return epoll_ctl(loop.hups.fd, EPOLL_CTL_ADD, fd, &none);
+	*hup = (struct loop_hup){.gone = gone, .fd = fd};
+	return hup_add(hup, 0); /* HUP and ERR come unasked */
+}
+
+int loop_input_start(struct loop_hup *hup, int fd, void (*ready)(struct loop_hup *))
+{
+	*hup = (struct loop_hup){.gone = ready, .fd = fd, .stays = true};
+	return hup_add(hup, EPOLLIN);
 }
 
 void loop_hup_stop(struct loop_hup *hup)
