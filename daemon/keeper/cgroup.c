@@ -8,7 +8,6 @@
  * 3. A pid that was read from a directory is signalled by a pidfd, after a look whether that process is in there.
  */
 #include "daemon/keeper/keeper.h"
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -26,41 +25,34 @@ static bool no_kill;        /* Linux < 5.14: no cgroup.kill */
 
 /* --- where we may ---------------------------------------------------------------------------------------------------- */
 
-/* Reads a small file of /proc line by line; EACH returns true to end. */
-static bool each_line(const char *file, bool (*each)(char *line, char *ret), char *ret)
+/* The first line of a file of /proc that IS_IT, cut into pieces in TEXT; NULL: none. */
+static char *find_line(const char *file, char *text, size_t size, char *(*is_it)(char *line))
 {
-	char *line = NULL;
-	size_t cap = 0;
-	bool found = false;
-	FILE *f = fopen(file, "re");
-	while (f && !found && getline(&line, &cap, f) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		found = each(line, ret);
-	}
-	free(line);
-	if (f)
-		fclose(f);
+	AUTO_FD fd = open(file, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	char *found = NULL, *rest = text, *line;
+	ssize_t n;
+	while (fd >= 0 && len < size - 1 && (n = read(fd, text + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	while (!found && (line = strsep(&rest, "\n")))
+		found = is_it(line);
 	return found;
 }
 
 /* proc(5), mountinfo: ID PARENT DEVICE ROOT POINT OPTIONS ... - TYPE SOURCE OPTIONS. Mounts of a part are passed by. */
-static bool is_mount(char *line, char *ret)
+static char *is_mount(char *line)
 {
-	char root[PATH_MAX], point[PATH_MAX];
-	const char *type = strstr(line, " - cgroup2 ");
-	if (!type || sscanf(line, "%*s %*s %*s %4095s %4095s", root, point) != 2 || strcmp(root, "/") != 0)
-		return false;
-	strcpy(ret, point);
-	return true;
+	char *fields[5];
+	if (!strstr(line, " - cgroup2 "))
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (!(fields[i] = strsep(&line, " ")))
+			return NULL;
+	return strcmp(fields[3], "/") ? NULL : fields[4];
 }
 
-static bool is_v2(char *line, char *ret)
-{
-	if (strncmp(line, "0::/", 4) != 0 || strlen(line) >= PATH_MAX)
-		return false;
-	strcpy(ret, line + 3);
-	return true;
-}
+static char *is_v2(char *line) { return strncmp(line, "0::/", 4) ? NULL : line + 3; }
 
 static bool is_delegated(const char *path)
 {
@@ -72,70 +64,70 @@ static bool is_delegated(const char *path)
 	return keeper.uid == 0 && access("/run/systemd/system", F_OK) < 0;
 }
 
-static bool find_base(const char *configured, char *ret, size_t size)
+/* Where our directory shall be made; NULL: nowhere. */
+static const char *find_base(const char *configured)
 {
-	char mount[PATH_MAX], path[PATH_MAX];
-	const char *off = getenv("MPD_CGROUP");
+	static char mounts[32768], own[PATH_MAX], path[PATH_MAX];
+	const char *off = getenv("MPD_CGROUP"), *mount, *below;
 	if (off && !strcmp(off, "off"))
-		return false;
-	if (!each_line("/proc/self/mountinfo", is_mount, mount) || !each_line("/proc/self/cgroup", is_v2, path))
-		return false;
+		return NULL;
+	mount = find_line("/proc/self/mountinfo", mounts, sizeof(mounts), is_mount);
+	below = configured ? configured : find_line("/proc/self/cgroup", own, sizeof(own), is_v2);
+	if (!mount || !below)
+		return NULL;
 	if (configured && !strncmp(configured, mount, strlen(mount)))
-		return (size_t)snprintf(ret, size, "%s", configured) < size;
-	if ((size_t)snprintf(ret, size, "%s%s", mount, configured ? configured : path) >= size)
-		return false;
-	return configured || is_delegated(ret);
+		return configured;
+	if ((size_t)snprintf(path, sizeof(path), "%s%s", mount, below) >= sizeof(path))
+		return NULL;
+	return configured || is_delegated(path) ? path : NULL;
 }
+
+struct removal {
+	int dir, depth;
+};
+
+static void remove_entry(const char *name, void *arg);
 
 /* Removes a directory and those in it; a cgroup's files go with it. */
 static void remove_tree(int parent, const char *name, int depth)
 {
-	_Alignas(struct dirent64) char entries[2048];
 	AUTO_FD dir = -1;
-	ssize_t n;
-	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || depth > DEPTH_MAX)
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOTDIR || depth > DEPTH_MAX)
 		return;
 	dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	while (dir >= 0 && (n = getdents64(dir, entries, sizeof(entries))) > 0)
-		for (ssize_t at = 0; at < n;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
-			at += entry->d_reclen;
-			if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-				remove_tree(dir, entry->d_name, depth + 1);
-		}
+	if (dir >= 0)
+		proc_list(dir, remove_entry, &(struct removal){dir, depth + 1});
 	unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/* What keepers left that were killed. Only what is empty can be removed, so a mistake about a pid harms nobody. */
-static void remove_stale(void)
+static void remove_entry(const char *name, void *arg)
 {
-	AUTO_FD fd = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
-	if (!dir)
-		return;
-	fd = -1;
-	while ((entry = readdir(dir))) {
-		pid_t pid = strncmp(entry->d_name, "mpctl.", 6) ? 0 : proc_number(entry->d_name + 6);
-		if (pid > 0 && (pid == keeper.pid || (kill(pid, 0) < 0 && errno == ESRCH)))
-			remove_tree(base, entry->d_name, 0);
-	}
-	closedir(dir);
+	const struct removal *r = arg;
+	remove_tree(r->dir, name, r->depth);
+}
+
+/* What keepers left that were killed. Only what is empty can be removed, so a mistake about a pid harms nobody. */
+static void remove_stale(const char *name, void *arg)
+{
+	pid_t pid = strncmp(name, "mpctl.", 6) ? 0 : proc_number(name + 6);
+	(void)arg;
+	if (pid > 0 && (pid == keeper.pid || (kill(pid, 0) < 0 && errno == ESRCH)))
+		remove_tree(base, name, 0);
 }
 
 void cgroup_init(const char *configured)
 {
-	char path[PATH_MAX];
-	if (!find_base(configured, path, sizeof(path)))
+	const char *path = find_base(configured);
+	if (!path)
 		return;
 	if (configured)
 		mkdir(path, 0755);
 	signalled = mmap(NULL, PID_MAX / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	base = signalled == MAP_FAILED ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	base = signalled == MAP_FAILED ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(ours, sizeof(ours), "mpctl.%d", (int)keeper.pid);
 	if (base < 0)
 		return;
-	remove_stale();
+	proc_list(base, remove_stale, NULL);
 	if (mkdirat(base, ours, 0755) < 0 && errno != EEXIST)
 		log_info("no cgroup can be made in %s: %s", path, strerror(errno));
 	else

@@ -101,7 +101,7 @@ static pid_t engine_clone(int link)
 	pid = clone_child(engine_exec, &s, -1, &engine.pidfd);
 	if (pid < 0 || !clone_result->error)
 		return pid;
-	RETRY(syscall(SYS_waitid, P_PID, pid, NULL, WEXITED, NULL));
+	RETRY(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED));
 	close(fd_take(&engine.pidfd));
 	errno = clone_result->error;
 	return -1;

@@ -247,9 +247,13 @@ void cgroup_event(struct slot *);
 void cgroup_kill_all(void);
 void cgroup_done(void);
 
-/* Whether a directory entry or a piece of text is a number: the number, else 0. */
+/* --- reading /proc (proc.c) ---------------------------------------------------------------------------------------- */
+
+/* The number that TEXT is, if it is one from 1 on, else 0. */
 pid_t proc_number(const char *text);
 /* One read, which is all there is of a file of /proc, or all there is room for; BUF gets a NUL. The length, or -1. */
 ssize_t proc_read(int dir, const char *path, char *buf, size_t size);
+/* Calls EACH with what is in a directory; nothing that begins with a dot. */
+void proc_list(int dir, void (*each)(const char *name, void *arg), void *arg);
 
 #endif

@@ -262,7 +262,7 @@ static int run(struct spawn *s, struct slot *slot)
 	if (pid < 0)
 		return fail(s, STEP_CLONE, errno);
 	if (clone_result->error) {
-		RETRY(syscall(SYS_waitid, P_PID, pid, NULL, WEXITED, NULL));
+		RETRY(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED));
 		if (pidfd >= 0)
 			close(pidfd);
 		return fail(s, (enum spawn_step)clone_result->step, clone_result->error);

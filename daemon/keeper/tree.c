@@ -10,9 +10,7 @@
  * 3. Between the finding and the signal the start time is compared, through a pidfd: a number alone is nobody.
  */
 #include "daemon/keeper/keeper.h"
-#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -56,21 +54,6 @@ int tree_init(void)
 }
 
 /* --- /proc ---------------------------------------------------------------------------------------------------------- */
-
-pid_t proc_number(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-	return *text >= '1' && *text <= '9' && *end == '\0' && n <= INT_MAX ? (pid_t)n : 0;
-}
-
-ssize_t proc_read(int dir, const char *path, char *buf, size_t size)
-{
-	AUTO_FD fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : RETRY(read(fd, buf, size - 1));
-	buf[MAX(n, 0)] = '\0';
-	return n;
-}
 
 /* A process that lives: no zombie. proc(5), PID/stat. */
 static bool read_stat(pid_t pid, struct seen *ret)
@@ -158,21 +141,21 @@ static uint32_t owner_of(struct seen *e)
 
 /* --- scans ---------------------------------------------------------------------------------------------------------- */
 
-/* Calls EACH with all pids from FROM on, as they are listed. */
-static void each_pid(pid_t from, void (*each)(pid_t))
+struct pids {
+	pid_t from;
+	void (*each)(pid_t);
+};
+
+static void pid_entry(const char *name, void *arg)
 {
-	_Alignas(struct dirent64) char entries[8192];
-	ssize_t n;
-	lseek(proc, 0, SEEK_SET);
-	while ((n = getdents64(proc, entries, sizeof(entries))) > 0)
-		for (ssize_t at = 0; at < n;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
-			pid_t pid = proc_number(entry->d_name);
-			at += entry->d_reclen;
-			if (pid > 0 && pid >= from)
-				each(pid);
-		}
+	const struct pids *pids = arg;
+	pid_t pid = proc_number(name);
+	if (pid > 0 && pid >= pids->from)
+		pids->each(pid);
 }
+
+/* Calls EACH with all pids from FROM on, ascending. */
+static void each_pid(pid_t from, void (*each)(pid_t)) { proc_list(proc, pid_entry, &(struct pids){from, each}); }
 
 static bool is_known(pid_t pid) { return pid == keeper.pid || pid == engine.pid || slot_main(pid); }
 

@@ -35,6 +35,7 @@ struct process {
 
 static struct {
 	int fd;
+	size_t sent; /* of the history */
 	size_t len;
 	char line[LINE];
 } clients[CLIENTS];
@@ -54,16 +55,8 @@ static void die(const char *what)
 
 static void put(int fd, const char *text, size_t n)
 {
-	while (n > 0) {
-		ssize_t done = RETRY(write(fd, text, n));
-		struct pollfd p = {fd, POLLOUT, 0};
-		if (done < 0 && errno == EAGAIN)
-			poll(&p, 1, -1);
-		else if (done < 0)
-			return;
-		else
-			text += done, n -= (size_t)done;
-	}
+	if (write(fd, text, n) != (ssize_t)n)
+		die("write");
 }
 
 static void say(const char *fmt, ...) PRINTF(1, 2);
@@ -76,8 +69,6 @@ static void say(const char *fmt, ...)
 	va_end(ap);
 	line[n] = '\n';
 	history_len += (size_t)n + 1;
-	for (size_t i = 0; i < nclients; i++)
-		put(clients[i].fd, line, (size_t)n + 1);
 }
 
 /* --- plans ---------------------------------------------------------------------------------------------------------- */
@@ -447,8 +438,15 @@ static void on_listen(void)
 	if (fd < 0 || nclients == CLIENTS)
 		return;
 	clients[nclients].fd = fd;
+	clients[nclients].sent = 0;
 	clients[nclients++].len = 0;
-	put(fd, history, history_len);
+}
+
+static void tell_client(size_t i)
+{
+	ssize_t n = send(clients[i].fd, history + clients[i].sent, history_len - clients[i].sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0)
+		clients[i].sent += (size_t)n;
 }
 
 static void on_client(size_t i)
@@ -476,12 +474,15 @@ static void turn(void)
 	struct pollfd p[CLIENTS + 2] = {{ENGINE_LINK, POLLIN, 0}, {ENGINE_LISTEN, POLLIN, 0}};
 	size_t n = nclients;
 	for (size_t i = 0; i < n; i++)
-		p[i + 2] = (struct pollfd){clients[i].fd, POLLIN, 0};
+		p[i + 2] = (struct pollfd){clients[i].fd, clients[i].sent < history_len ? POLLIN | POLLOUT : POLLIN, 0};
 	poll(p, (nfds_t)n + 2, -1);
 	page->tick++;
-	for (size_t i = n; i-- > 0;)
-		if (p[i + 2].revents)
+	for (size_t i = n; i-- > 0;) {
+		if (p[i + 2].revents & POLLOUT)
+			tell_client(i);
+		if (p[i + 2].revents & ~POLLOUT)
 			on_client(i);
+	}
 	if (p[1].revents)
 		on_listen();
 	if (p[0].revents)
