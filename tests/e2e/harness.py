@@ -514,8 +514,9 @@ class Daemon:
         return self.rpc("process.start", argv=["/bin/bash", "-c", script], env=env, **params)
 
     def output(self, target, stream="stdout"):
-        """All that was captured of a process, as bytes."""
-        return pathlib.Path(self.process(target)["log"][stream]).read_bytes()
+        """All that was captured of a process, as bytes. There is no file before the first of them."""
+        path = pathlib.Path(self.process(target)["log"][stream])
+        return path.read_bytes() if path.exists() else b""
 
 
 # --- figures -------------------------------------------------------------------------------------------------------

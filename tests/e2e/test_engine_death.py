@@ -89,8 +89,8 @@ SCRIPTS = {
                ' while :; do sleep 1000 & wait $!; done',
     "boss": "echo boss >> $D/starts; echo up > $D/told; exec sleep 1000",
     "tied": "echo tied >> $D/starts; echo up > $D/told; exec sleep 1000",
-    "flaky": 'echo flaky >> $D/starts; n=$(grep -c flaky $D/starts); echo run $n; [ $n -gt 1 ] || exit 1;'
-             ' echo up > $D/told; exec sleep 1000',
+    "flaky": 'echo flaky >> $D/starts; n=$(grep -c flaky $D/starts); echo run $n; echo up > $D/told;'
+             ' [ $n -gt 1 ] || { read x < $D/gate; exit 1; }; exec sleep 1000',
 }
 OUTPUT = {"writer": b"first line\n" + b"x" * 150000 + b"\n", "flaky": b"run 1\nrun 2\n", "counter": b"", "boss": b""}
 
@@ -123,10 +123,10 @@ class Scenario:
         self.start("counter")
         a.call("process.signal", signal="USR1", targets=["counter"])
         assert self.told.line() == "hit"
-        starting = a.post("job.start", targets=["flaky"])
-        os.write(self.gate.fd, b"go\n")
+        a.call("job.start", targets=["flaky"])
+        assert self.told.line() == "up"
+        os.write(self.gate.fd, b"\n\n")  # writer and the first run of flaky end
         self.joined = b.wait(joining)["processes"]
-        a.wait(starting)
         assert self.told.line() == "up"  # the second run of flaky
         self.before_the_end = {p["name"]: p for p in a.call("process.list")["processes"]}
         a.call("process.kill", targets=["boss"])
@@ -240,18 +240,41 @@ def test_death_between_every_two_system_calls(make_mpd):
 
 # --- at random, under load ------------------------------------------------------------------------------------------------
 
-def outage(mpd, victim):
-    """Seconds from the death to the first answered ping on a fresh connection."""
-    begin = time.monotonic()
-    os.kill(victim, signal.SIGKILL)
-    while True:
-        try:
-            with Connection(mpd.socket) as connection:
-                connection.call("mpd.ping")
-            if not alive(victim):
-                return time.monotonic() - begin
-        except (ConnectionLost, OSError):
-            pass
+OUTAGE = """
+import os, socket, sys, time
+
+for line in sys.stdin:
+    begin, answer = time.monotonic(), b""
+    os.kill(int(line), 9)
+    while not answer.endswith(b"\\n"):
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(sys.argv[1])
+                s.sendall(b'{"id":1,"method":"mpd.ping"}\\n')
+                answer = s.recv(100)
+            except OSError:
+                pass
+    print(time.monotonic() - begin, flush=True)
+"""
+
+
+class Stopwatch:
+    """Kills engines, and tells the seconds to the first answered ping on a fresh connection; in a process of its own,
+    because the threads that make the load hold each other up."""
+
+    def __init__(self, mpd):
+        self.proc = subprocess.Popen(["/usr/bin/python3", "-c", OUTAGE, str(mpd.socket)], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, text=True)
+
+    def outage(self, victim):
+        self.proc.stdin.write(f"{victim}\n")
+        self.proc.stdin.flush()
+        return float(self.proc.stdout.readline())
+
+    def close(self):
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+        self.proc.wait(PATIENCE)
 
 
 class Load:
@@ -299,12 +322,13 @@ def test_death_at_random_under_load(make_mpd, full):
             made = connection.call("process.start", argv=["/bin/sleep", str(100000 + n)], name=f"crew{n}")
             crew[made["name"]] = made
     load = Load(mpd, clients=2)
-    outages = []
+    watch, outages = Stopwatch(mpd), []
     rng = random.Random(7)
     for _ in range(kills):
         # A death within a second of the engine's start would count for the back-off: this is about deaths at work.
         time.sleep(1.02 + rng.random() * 0.2)
-        outages.append(outage(mpd, mpd.find_engine()))
+        outages.append(watch.outage(mpd.find_engine()))
+    watch.close()
     load.finish()
     now = {p["name"]: p for p in mpd.rpc("process.list")["processes"]}
     assert {n: (p["id"], p["pid"], p["alive"]) for n, p in now.items()} == {
@@ -433,6 +457,27 @@ def test_the_back_off_of_a_job_survives(make_mpd):
     after = mpd.process("j")
     assert {k: after[k] for k in ("state", "exitcode", "restarts", "id", "reason")} == {
         k: before[k] for k in ("state", "exitcode", "restarts", "id", "reason")}
+
+
+def test_a_start_of_a_job_that_is_sent_again_is_not_done_twice(make_mpd):
+    """The engine dies between the start and its answer. The run is over by the time the client asks again."""
+    mpd = make_mpd("[job:j]\ncommand = /bin/sh -c 'echo run >> @DIR@/runs; exit 4'\nautostart = false\n"
+                   "restart_delay = 1h\nrestart_delay_max = 1h\n")
+    engine, client = mpd.engine_pid(), Client(mpd)
+    client.call("mpd.ping")
+    os.kill(mpd.pid, signal.SIGSTOP)  # the keeper: so the engine waits for it, and the client for the engine
+    try:
+        number = client.post("job.start", targets=["j"])
+        with mpd.connect() as connection:
+            until(lambda: connection.call("job.status", targets=["j"])["processes"][0]["state"] == "starting")
+        os.kill(engine, signal.SIGKILL)
+    finally:
+        os.kill(mpd.pid, signal.SIGCONT)
+    until(lambda: mpd.process("j")["state"] == "backoff")
+    client.wait(number)
+    client.close()
+    assert mpd.process("j")["state"] == "backoff"
+    assert (mpd.dir / "runs").read_text() == "run\n"
 
 
 def test_a_stopped_job_stays_stopped(make_mpd):
