@@ -56,11 +56,11 @@ tools: $(call exe,$(TOOLS))
 fuzz-programs: $(call exe,$(FUZZ))
 test-programs: programs unit-programs tools
 
-# Other flags, other objects: this file changes when they do.
-quoted = '$(subst ','\'',$(1))'
+# Other flags, other objects: this file changes when they do (all but -Werror, which changes no object).
+FLAGS = '$(subst ','\'',$(filter-out $(WERROR),$(COMPILE)))'
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo $(call quoted,$(COMPILE)) | cmp -s - $@ || echo $(call quoted,$(COMPILE)) >$@
+	@echo $(FLAGS) | cmp -s - $@ || echo $(FLAGS) >$@
 .PHONY: FORCE
 FORCE:
 

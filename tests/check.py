@@ -195,7 +195,7 @@ def check_groups():
         [Stage("build asan", make("asan"))],
         [Stage("build fuzz", make("fuzz"))],
         [Stage("layers", script("make", "layers")), Stage("checker", script(PYTHON, "tests/check.py", "--self-test"))],
-        [Stage("install", script("tests/install.sh", "WERROR=-Werror"), "build")],
+        [Stage("install", script("tests/install.sh"), "build")],
         [Stage("unit", unit("build"), "build"), Stage("unit asan", unit("build/asan"), "build asan")],
         [Stage("e2e", pytest("build", "-m", "not soak", timeout=600), "build")],
         [Stage("e2e asan", pytest("build/asan", "-m", "not soak", timeout=900, env=SANITIZER_ENV), "build asan")],
