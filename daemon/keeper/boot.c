@@ -33,7 +33,7 @@ void boot_die(int status, const char *fmt, ...)
 	exit(status);
 }
 
-/* --- directories and locks ------------------------------------------------------------------------------------------- */
+/* --- directories and locks ------------------------------------------------------------------------------------ */
 
 /* PATH and what leads to it; MODE is for the last. */
 static void make_directories(const char *path, mode_t mode)
@@ -88,15 +88,17 @@ static void lock_all(void)
 	lock_file(file, "state directory", keeper.state_dir);
 }
 
-/* --- the loader's table ---------------------------------------------------------------------------------------------- */
+/* --- the loader's table --------------------------------------------------------------------------------------- */
 
 static void exec_loader(int table)
 {
 	char fd[12];
-	char *argv[] = {"mpd-engine", "--load",		    "--out",	    fd,
-			"--socket",   (char *)keeper.socket, "--state",	    (char *)keeper.state_dir,
-			"--generation", "1",		    keeper.config ? "--config" : NULL, (char *)keeper.config,
-			NULL};
+	/* clang-format off */
+	char *argv[] = {
+		"mpd-engine", "--load", "--out", fd, "--socket", (char *)keeper.socket,
+		"--state", (char *)keeper.state_dir, "--generation", "1", keeper.config ? "--config" : NULL, (char *)keeper.config, NULL,
+	};
+	/* clang-format on */
 	snprintf(fd, sizeof(fd), "%d", table);
 	fcntl(table, F_SETFD, 0);
 	execv(keeper.engine_path, argv);
@@ -148,7 +150,8 @@ static bool table_good(const struct jobtab *t, size_t size)
 		return false;
 	if (t->njobs > 0 && !inside(t, t->jobs, t->njobs, sizeof(*jobs), 8))
 		return false;
-	if (t->cgroup && (!inside(t, t->cgroup, 1, 1, 1) || !memchr((const char *)t + t->cgroup, '\0', size - t->cgroup)))
+	if (t->cgroup &&
+	    (!inside(t, t->cgroup, 1, 1, 1) || !memchr((const char *)t + t->cgroup, '\0', size - t->cgroup)))
 		return false;
 	for (uint32_t i = 0; i < t->njobs; i++)
 		if (!job_good(t, &jobs[i]))
@@ -165,7 +168,8 @@ static void load_table(void)
 	if (fd < 0)
 		boot_die(EXIT_FAILURE, "memfd_create: %s", strerror(errno));
 	run_loader(fd);
-	if ((fcntl(fd, F_GET_SEALS) & needed) != needed || fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(struct jobtab))
+	if ((fcntl(fd, F_GET_SEALS) & needed) != needed || fstat(fd, &st) < 0 ||
+	    st.st_size < (off_t)sizeof(struct jobtab))
 		boot_die(EXIT_FAILURE, "the loader left no table");
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED || !table_good(p, (size_t)st.st_size))
@@ -174,7 +178,7 @@ static void load_table(void)
 	keeper.table_fd = fd;
 }
 
-/* --- socket and limits ----------------------------------------------------------------------------------------------- */
+/* --- socket and limits ---------------------------------------------------------------------------------------- */
 
 static void remove_stale(const char *path)
 {

@@ -19,11 +19,11 @@
 enum { PID_MAX = 1 << 22, PASSES = 8, DEPTH_MAX = 16, REMOVE_TRIES = 50 };
 
 static int base = -1;
-static char ours[32];       /* mpctl.PID */
-static uint8_t *signalled;  /* a bit a pid */
-static bool no_kill;        /* Linux < 5.14: no cgroup.kill */
+static char ours[32];      /* mpctl.PID */
+static uint8_t *signalled; /* a bit a pid */
+static bool no_kill;       /* Linux < 5.14: no cgroup.kill */
 
-/* --- where we may ---------------------------------------------------------------------------------------------------- */
+/* --- where we may --------------------------------------------------------------------------------------------- */
 
 /* The first line of a file of /proc that IS_IT, cut into pieces in TEXT; NULL: none. */
 static char *find_line(const char *file, char *text, size_t size, char *(*is_it)(char *line))
@@ -146,7 +146,7 @@ void cgroup_done(void)
 	}
 }
 
-/* --- a slot's -------------------------------------------------------------------------------------------------------- */
+/* --- a slot's ------------------------------------------------------------------------------------------------- */
 
 static int slot_open(const struct slot *s, const char *file, int flags)
 {
@@ -203,7 +203,7 @@ bool cgroup_populated(const struct slot *s)
 	return strstr(text, "populated 1") != NULL;
 }
 
-/* --- signals --------------------------------------------------------------------------------------------------------- */
+/* --- signals -------------------------------------------------------------------------------------------------- */
 
 /* Whether PID, whose pidfd we have, is in the slot's directory: the last of the lines of /proc/PID/cgroup (v2). */
 static bool is_member(const struct slot *s, pid_t pid)
@@ -264,7 +264,7 @@ void cgroup_signal(struct slot *s, int signo, enum link_scope scope)
 	madvise(signalled, PID_MAX / 8, MADV_DONTNEED);
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------------- */
 
 /* Without cgroup.kill: what is frozen cannot fork, and dies of SIGKILL all the same. */
 static void kill_directory(struct slot *s)

@@ -122,7 +122,8 @@ static void exec_search(const struct child *c)
 			exec_file(c, file);
 		if (errno == EACCES)
 			denied = true;
-		else if (errno != ENOENT && errno != ENOTDIR && errno != ENODEV && errno != ESTALE && errno != ENAMETOOLONG)
+		else if (errno != ENOENT && errno != ENOTDIR && errno != ENODEV && errno != ESTALE &&
+			 errno != ENAMETOOLONG)
 			return;
 		if (dir[n] == '\0')
 			break;

@@ -33,7 +33,8 @@ static unsigned keep; /* in a forked child: what tells the parent of the exec; 0
 
 int clone_init(void)
 {
-	stack = mmap(NULL, STACK_GUARD + STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	stack = mmap(NULL, STACK_GUARD + STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+		     -1, 0);
 	clone_result = mmap(NULL, sizeof(*clone_result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (stack == MAP_FAILED || clone_result == MAP_FAILED)
 		return -1;

@@ -56,7 +56,7 @@ void engine_journal(int fd)
 	journal = fd;
 }
 
-/* --- start ---------------------------------------------------------------------------------------------------------- */
+/* --- start ---------------------------------------------------------------------------------------------------- */
 
 struct start {
 	char **argv;
@@ -87,12 +87,13 @@ static void engine_exec(void *arg)
 static pid_t engine_clone(int link)
 {
 	char start[24], count[12], level[12];
-	char *argv[] = {"mpd-engine",	  "--socket",	  (char *)keeper.socket,
-			"--state",	  (char *)keeper.state_dir,
-			"--config",	  keeper.config ? (char *)keeper.config : "",
-			"--log-level",	  level,
-			"--keeper-start", start,
-			"--engines",	  count,	  NULL};
+	/* clang-format off */
+	char *argv[] = {
+		"mpd-engine", "--socket", (char *)keeper.socket, "--state", (char *)keeper.state_dir,
+		"--config", keeper.config ? (char *)keeper.config : "", "--log-level", level,
+		"--keeper-start", start, "--engines", count, NULL,
+	};
+	/* clang-format on */
 	struct start s = {argv, {link, keeper.listener, journal, scratch, keeper.table_fd}};
 	pid_t pid;
 	snprintf(start, sizeof(start), "%lld", (long long)keeper.start);
@@ -129,12 +130,13 @@ void engine_start(void)
 	engine_retry();
 }
 
-/* --- end ------------------------------------------------------------------------------------------------------------ */
+/* --- end ------------------------------------------------------------------------------------------------------ */
 
 static void safe_mode(void)
 {
 	if (!engine.was_ready && keeper.running == 0) {
-		log_error("the engine cannot be started%s", keeper.log >= 0 ? ": see mpd.log in the state directory" : "");
+		log_error("the engine cannot be started%s",
+			  keeper.log >= 0 ? ": see mpd.log in the state directory" : "");
 		keeper.status = EXIT_FAILURE;
 		keeper_end();
 		return;
@@ -148,8 +150,8 @@ static void safe_mode(void)
 /* There is no engine: plans the next one. */
 static void engine_retry(void)
 {
-	static const nsec_t delay[] = {0, 10 * NSEC_PER_MS, 50 * NSEC_PER_MS, 250 * NSEC_PER_MS, NSEC_PER_SEC,
-				       5 * NSEC_PER_SEC};
+	static const nsec_t delay[] = {
+		0, 10 * NSEC_PER_MS, 50 * NSEC_PER_MS, 250 * NSEC_PER_MS, NSEC_PER_SEC, 5 * NSEC_PER_SEC};
 	if (keeper.phase == PHASE_STOPPING && deaths > 0)
 		keeper_terminate();
 	if (keeper.phase >= PHASE_TERMINATING)
@@ -195,7 +197,7 @@ void engine_kill(void)
 		kill(engine.pid, SIGKILL); /* our child, and not reaped yet: nobody else has its pid */
 }
 
-/* --- watch ---------------------------------------------------------------------------------------------------------- */
+/* --- watch ---------------------------------------------------------------------------------------------------- */
 
 void engine_expect(void)
 {
@@ -224,17 +226,18 @@ void engine_watch(void)
 	keeper.due[DUE_WATCH] = now + watch_every;
 }
 
-/* --- safe mode ------------------------------------------------------------------------------------------------------ */
+/* --- safe mode ------------------------------------------------------------------------------------------------ */
 
 void engine_refuse(void)
 {
 	static const char answer[] =
-		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32603,\"message\":\"the engine cannot be started; "
-		"processes are kept, and it is tried again every 60 s (see mpd's log)\"}}\n";
+		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32603,\"message\":"
+		"\"the engine cannot be started; processes are kept, and it is tried again every 60 s "
+		"(see mpd's log)\"}}\n";
 	int fd = accept4(keeper.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno != EAGAIN && errno != ECONNABORTED)
-			keeper_watch(keeper.listener, 0, EVENT_LISTEN, 0); /* until the next engine was tried: no spinning */
+			keeper_watch(keeper.listener, 0, EVENT_LISTEN, 0); /* no spinning until the next try */
 		return;
 	}
 	send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);

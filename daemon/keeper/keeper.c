@@ -12,17 +12,13 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
-enum { TURN_EVENTS = 64, LINK_TURN = 64 };
+enum { TURN_EVENTS = 64 };
 
 static const nsec_t patience = 10 * NSEC_PER_SEC; /* between TERM and KILL; and for what not even KILL ends */
 static const nsec_t engine_exits_in = 2 * NSEC_PER_SEC;
 
-struct keeper keeper = {.listener = -1,
-			.null = -1,
-			.ready = -1,
-			.log = -1,
-			.cgroup = -1,
-			.due = {[0 ... DUE_MAX - 1] = NSEC_NEVER}};
+struct keeper keeper = {
+	.listener = -1, .null = -1, .ready = -1, .log = -1, .cgroup = -1, .due = {[0 ... DUE_MAX - 1] = NSEC_NEVER}};
 
 static bool done;
 
@@ -34,7 +30,7 @@ int keeper_watch(int fd, uint32_t events, enum keeper_event kind, uint32_t data)
 	return errno == ENOENT ? epoll_ctl(keeper.epoll, EPOLL_CTL_ADD, fd, &e) : -1;
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------------- */
 
 static void end_progress(void)
 {
@@ -67,6 +63,11 @@ void keeper_terminate(void)
 	if (keeper.phase >= PHASE_TERMINATING)
 		return;
 	keeper.phase = PHASE_TERMINATING;
+	keeper.due[DUE_ENGINE] = NSEC_NEVER;
+	if (keeper.running == 0) {
+		keeper_end();
+		return;
+	}
 	signal_all(SIGTERM);
 	signal_all(SIGCONT); /* what is stopped could not act on the first */
 	keeper_due_in(DUE_STOP, patience);
@@ -99,7 +100,7 @@ static void stop(int signo)
 	}
 }
 
-/* --- the loop -------------------------------------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------------------------------------------- */
 
 static void children_ended(void)
 {

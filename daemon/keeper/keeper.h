@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* --- slots (slot.c) ----------------------------------------------------------------------------------------------- */
+/* --- slots (slot.c) ------------------------------------------------------------------------------------------- */
 
 enum slot_state { SLOT_FREE, SLOT_FAILED, SLOT_RUNNING, SLOT_EXITED };
 
@@ -77,7 +77,7 @@ struct slot *slot_at(uint32_t index);
 /* Walks all that are in use: NULL begins, NULL ends. */
 struct slot *slot_next(const struct slot *after);
 
-/* --- the whole (keeper.c) ------------------------------------------------------------------------------------------ */
+/* --- the whole (keeper.c) ------------------------------------------------------------------------------------- */
 
 enum keeper_due { DUE_WATCH, DUE_ENGINE, DUE_STOP, DUE_TELL, DUE_MAX };
 enum keeper_event { EVENT_SIGNAL, EVENT_LINK, EVENT_LISTEN, EVENT_CGROUP };
@@ -122,7 +122,7 @@ void keeper_notify(const char *state);
 static inline nsec_t keeper_clock(void) { return sys_clock(CLOCK_MONOTONIC); }
 static inline void keeper_due_in(enum keeper_due which, nsec_t delay) { keeper.due[which] = keeper_clock() + delay; }
 
-/* --- before that (boot.c) ------------------------------------------------------------------------------------------ */
+/* --- before that (boot.c) ------------------------------------------------------------------------------------- */
 
 /* Directories, locks, the loader's table, the socket; in this order. Says what is wrong on stderr and exits. */
 void boot(void);
@@ -131,7 +131,7 @@ void boot_undo(void);
 /* Says so on stderr and exits. */
 void boot_die(int status, const char *fmt, ...) PRINTF(2, 3) __attribute__((noreturn));
 
-/* --- the engine and the link (engine.c, link.c) -------------------------------------------------------------------- */
+/* --- the engine and the link (engine.c, link.c) --------------------------------------------------------------- */
 
 extern struct engine {
 	pid_t pid; /* 0: there is none now */
@@ -172,7 +172,7 @@ void link_flush(void);
 /* Tells of a failure for which there is no slot left. */
 void link_failed(uint64_t id, enum spawn_step, int error);
 
-/* --- starting (spawn.c, child.c, clone.c) -------------------------------------------------------------------------- */
+/* --- starting (spawn.c, child.c, clone.c) --------------------------------------------------------------------- */
 
 int spawn_init(void);
 /* LINK_SPAWN. FDS: descriptors in the order of SPAWN_HAS_*, which stay the caller's. */
@@ -213,7 +213,7 @@ void clone_close_from(unsigned first);
 /* In the child: the end. */
 void clone_fail(enum spawn_step) __attribute__((noreturn));
 
-/* --- ending (reap.c, tree.c, cgroup.c) ----------------------------------------------------------------------------- */
+/* --- ending (reap.c, tree.c, cgroup.c) ------------------------------------------------------------------------ */
 
 /* Reaps all there is to reap. */
 void reap_all(void);
@@ -247,7 +247,7 @@ void cgroup_event(struct slot *);
 void cgroup_kill_all(void);
 void cgroup_done(void);
 
-/* --- reading /proc (proc.c) ---------------------------------------------------------------------------------------- */
+/* --- reading /proc (proc.c) ----------------------------------------------------------------------------------- */
 
 /* The number that TEXT is, if it is one from 1 on, else 0. */
 pid_t proc_number(const char *text);

@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum { SEND_BUFFER = 1 << 20 };
+enum { SEND_BUFFER = 1 << 20, TURN_MESSAGES = 64 };
 
 static struct {
 	uint32_t first, last; /* slots to tell, linked by next_told */
@@ -44,7 +44,7 @@ void link_close(void)
 		close(fd_take(&engine.link));
 }
 
-/* --- telling -------------------------------------------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------------------------------------------- */
 
 static bool link_send(const struct link_msg *msg, const int *fds, size_t nfds)
 {
@@ -208,7 +208,8 @@ void link_tell_all(void)
 	};
 	for (struct slot *s = slot_next(NULL); s; s = slot_next(s))
 		link_tell(s, flags[s->state]);
-	link_tell_news(NEWS_SYNCED | (keeper.phase > PHASE_SERVING ? NEWS_STOP : 0) | (keeper.strays ? NEWS_STRAYS : 0));
+	link_tell_news(NEWS_SYNCED | (keeper.phase > PHASE_SERVING ? NEWS_STOP : 0) |
+		       (keeper.strays ? NEWS_STRAYS : 0));
 }
 
 void link_failed(uint64_t id, enum spawn_step step, int error)
@@ -221,7 +222,7 @@ void link_failed(uint64_t id, enum spawn_step step, int error)
 		link_send(&m, NULL, 0);
 }
 
-/* --- doing ---------------------------------------------------------------------------------------------------------- */
+/* --- doing ---------------------------------------------------------------------------------------------------- */
 
 struct request {
 	struct link_msg msg;
@@ -269,7 +270,7 @@ static void on_shutdown(struct request *r)
 }
 
 static void (*const handlers[])(struct request *) = {
-	[LINK_READY] = on_ready,	 [LINK_SPAWN] = on_spawn,     [LINK_SIGNAL] = on_signal,
+	[LINK_READY] = on_ready,         [LINK_SPAWN] = on_spawn,     [LINK_SIGNAL] = on_signal,
 	[LINK_KILL_TREE] = on_kill_tree, [LINK_RELEASE] = on_release, [LINK_JOURNAL] = on_journal,
 	[LINK_SHUTDOWN] = on_shutdown,
 };
@@ -283,7 +284,8 @@ static ssize_t link_receive(struct request *r)
 		char bytes[CMSG_SPACE(LINK_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {&r->msg, sizeof(r->msg)};
-	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr header = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	struct cmsghdr *c;
 	ssize_t n = RETRY(recvmsg(engine.link, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
 	r->nfds = 0;
@@ -334,5 +336,5 @@ void link_event(uint32_t events)
 		told.full = false;
 		keeper_watch(engine.link, EPOLLIN, EVENT_LINK, 0);
 	}
-	link_read(64);
+	link_read(TURN_MESSAGES);
 }

@@ -19,7 +19,8 @@
 
 enum { EXIT_USAGE = 2 };
 
-static const char usage[] = "usage: mpd [-c FILE] [-s SOCKET] [-d STATE_DIR] [--background] [--check] [--log-level LEVEL]\n";
+static const char usage[] =
+	"usage: mpd [-c FILE] [-s SOCKET] [-d STATE_DIR] [--background] [--check] [--log-level LEVEL]\n";
 static const char help[] =
 	"\n"
 	"Starts, watches and reaps processes, and serves mpctl over a Unix socket.\n"
@@ -49,7 +50,7 @@ static void __attribute__((noreturn)) usage_error(void)
 	exit(EXIT_USAGE);
 }
 
-/* --- where things are ------------------------------------------------------------------------------------------------ */
+/* --- where things are ----------------------------------------------------------------------------------------- */
 
 static void path_set(char *to, const char *fmt, ...) PRINTF(2, 3);
 static void path_set(char *to, const char *fmt, ...)
@@ -132,7 +133,7 @@ static void defaults(void)
 	keeper.engine_path = options.engine;
 }
 
-/* --- options --------------------------------------------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------------------------------------------- */
 
 enum { OPTION_BACKGROUND = 256, OPTION_CHECK, OPTION_LOG_LEVEL, OPTION_VERSION, OPTION_HELP, OPTION_ENGINE };
 
@@ -205,12 +206,13 @@ static void take_options(int argc, char **argv)
 
 static void __attribute__((noreturn)) check_configuration(void)
 {
-	char *argv[] = {"mpd-engine", "--load", "--check", keeper.config ? "--config" : NULL, (char *)keeper.config, NULL};
+	char *argv[] = {"mpd-engine",          "--load", "--check", keeper.config ? "--config" : NULL,
+			(char *)keeper.config, NULL};
 	execv(keeper.engine_path, argv);
 	boot_die(EXIT_FAILURE, "%s: %s", keeper.engine_path, strerror(errno));
 }
 
-/* --- becoming a keeper ----------------------------------------------------------------------------------------------- */
+/* --- becoming a keeper ---------------------------------------------------------------------------------------- */
 
 static void clean_descriptors(void)
 {

@@ -63,7 +63,8 @@ static bool reap_some(struct batch *b)
 	while (b->n < BATCH) {
 		siginfo_t info = {0};
 		struct rusage usage;
-		keeper.childless = syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG, &usage) < 0 && errno == ECHILD;
+		keeper.childless =
+			syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG, &usage) < 0 && errno == ECHILD;
 		if (info.si_pid == 0)
 			return false;
 		if (info.si_pid == engine.pid)

@@ -14,7 +14,7 @@ enum { SPARES = 256, BUCKETS = 16384 };
 
 static struct {
 	struct slot *all;
-	uint32_t size, high; /* high: those from here on were never used */
+	uint32_t size, high;  /* high: those from here on were never used */
 	uint32_t used, limit; /* limit: above it only failures */
 	uint32_t free;
 } table = {.free = SLOT_NONE};

@@ -157,8 +157,8 @@ static int load_plan(struct spawn *s)
 /* What is the keeper's business, or a lie about it. */
 static bool env_is_dropped(const char *var)
 {
-	static const char *const prefixes[] = {"NOTIFY_SOCKET=", "LISTEN_",	"WATCHDOG_",
-					       "MPD_PROCESS=",	 "MPD_PARENT=", "MPD_KEEPER="};
+	static const char *const prefixes[] = {"NOTIFY_SOCKET=", "LISTEN_",     "WATCHDOG_",
+					       "MPD_PROCESS=",   "MPD_PARENT=", "MPD_KEEPER="};
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (!strncmp(var, prefixes[i], strlen(prefixes[i])))
 			return true;

@@ -53,7 +53,7 @@ int tree_init(void)
 	return 0;
 }
 
-/* --- /proc ---------------------------------------------------------------------------------------------------------- */
+/* --- /proc ---------------------------------------------------------------------------------------------------- */
 
 /* A process that lives: no zombie. proc(5), PID/stat. */
 static bool read_stat(pid_t pid, struct seen *ret)
@@ -64,8 +64,8 @@ static bool read_stat(pid_t pid, struct seen *ret)
 	snprintf(path, sizeof(path), "%d/stat", (int)pid);
 	if (proc_read(proc, path, text, sizeof(text)) <= 0 || !(at = strrchr(text, ')')))
 		return false;
-	if (sscanf(at + 1, " %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state, &ppid,
-		   &pgrp, &sid, &start) != 5)
+	if (sscanf(at + 1, " %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state,
+		   &ppid, &pgrp, &sid, &start) != 5)
 		return false;
 	*ret = (struct seen){pid, ppid, pgrp, sid, start, OWNER_UNKNOWN};
 	return state != 'Z' && state != 'X';
@@ -95,7 +95,7 @@ static struct slot *slot_of_environment(pid_t pid)
 	return slot_by_id(env_number(text, (size_t)n, "MPD_PROCESS="));
 }
 
-/* --- whose it is ---------------------------------------------------------------------------------------------------- */
+/* --- whose it is ---------------------------------------------------------------------------------------------- */
 
 /* An EXITED slot's pid still names its session, unless there is a process of that pid again. */
 static struct slot *slot_of_session(pid_t sid)
@@ -139,7 +139,7 @@ static uint32_t owner_of(struct seen *e)
 	return OWNER_FOREIGN;
 }
 
-/* --- scans ---------------------------------------------------------------------------------------------------------- */
+/* --- scans ---------------------------------------------------------------------------------------------------- */
 
 struct pids {
 	pid_t from;
@@ -276,7 +276,7 @@ static void scan_signal(void)
 /* The pages go back: a scan of ten thousand processes would else be the most of what we use. */
 static void scan_done(void) { madvise(MIN(now.all, before.all), 2 * SEEN_MAX * sizeof(struct seen), MADV_DONTNEED); }
 
-/* --- verbs ---------------------------------------------------------------------------------------------------------- */
+/* --- verbs ---------------------------------------------------------------------------------------------------- */
 
 static void scan_later(struct slot *s, int signo, enum link_scope scope)
 {
@@ -338,7 +338,7 @@ void tree_turn(void)
 	scan_done();
 }
 
-/* --- leftovers and strays ------------------------------------------------------------------------------------------- */
+/* --- leftovers and strays ------------------------------------------------------------------------------------- */
 
 static void leftover_add(pid_t pid)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The keeper alone: build/mpd with tests/tools/fake_engine.c, which says what the keeper told it and sends what it is told."""
+"""The keeper alone: build/mpd with tests/tools/fake_engine.c, which says what it was told and sends what it is told."""
 import contextlib
 import errno
 import json
@@ -207,7 +207,7 @@ def marked(mark):
     return found
 
 
-# --- starting -----------------------------------------------------------------------------------------------------------
+# --- starting ------------------------------------------------------------------------------------------------------
 
 def test_statuses(keeper):
     for code in (0, 1, 7, 255):
@@ -297,7 +297,8 @@ def test_identity_is_the_kernels_word(make_keeper):
     client = subprocess.Popen(
         [sys.executable, "-c", "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
          "s.sendall(b'spawn\\t900\\t--\\tsleep\\t1000\\nspawn\\t901\\tnice=-5\\t--\\ttrue\\n"
-         "spawn\\t902\\tout=/root/x\\t--\\ttrue\\nspawn\\t903\\tout=inherit\\t--\\ttrue\\n')\nsys.stdin.read()", k.socket],
+         "spawn\\t902\\tout=/root/x\\t--\\ttrue\\nspawn\\t903\\tout=inherit\\t--\\ttrue\\n')\n"
+         "sys.stdin.read()", k.socket],
         user=1234, group=1235, extra_groups=[1236, 1237], stdin=subprocess.PIPE)
     started = k.expect("STARTED", 900)
     status = open(f"/proc/{started[3]}/status").read()
@@ -358,7 +359,7 @@ def test_no_slot_is_a_failure_that_stays(make_keeper):
     k.start("sleep", "1000")
 
 
-# --- many ---------------------------------------------------------------------------------------------------------------
+# --- many ----------------------------------------------------------------------------------------------------------
 
 def private_dirty(pid):
     """KiB; without the program's own text, which counts as dirty until a fresh build has reached the disk."""
@@ -420,7 +421,7 @@ def test_descriptors_stay_flat(keeper):
     until(lambda: open_fds(keeper.pid) == before)
 
 
-# --- the engine's deaths --------------------------------------------------------------------------------------------------
+# --- the engine's deaths -------------------------------------------------------------------------------------------
 
 def test_table_is_told_again(keeper):
     running, pid = keeper.start("sh", "-c", "echo one; sleep 1000", out="pipe")
@@ -511,7 +512,7 @@ def test_keeper_sleeps_when_nothing_happens(keeper):
     assert switches() == before
 
 
-# --- trees --------------------------------------------------------------------------------------------------------------
+# --- trees ---------------------------------------------------------------------------------------------------------
 
 FORKER = """
 import os, signal, sys, time
@@ -634,11 +635,12 @@ def test_stray_is_counted_and_ended_at_shutdown(make_keeper):
     assert not marked(mark)
 
 
-# --- start and end of the keeper -------------------------------------------------------------------------------------------
+# --- start and end of the keeper -----------------------------------------------------------------------------------
 
 def test_stop_ends_everything(keeper):
     mark = f"5{os.getpid():07d}{time.monotonic_ns() % 10**9}"
-    keeper.start("sh", "-c", f"setsid sleep {mark} & trap '' TERM; while :; do sleep {mark}; done", env=["PATH=/bin:/usr/bin"])
+    keeper.start("sh", "-c", f"setsid sleep {mark} & trap '' TERM; while :; do sleep {mark}; done",
+                 env=["PATH=/bin:/usr/bin"])
     keeper.start("sleep", mark)
     until(lambda: len(marked(mark)) >= 3)
     engine = keeper.engine()
@@ -657,6 +659,15 @@ def test_second_sigterm_does_without_the_engine(keeper):
     keeper.stop(wait=False)
     keeper.expect("STOP")
     assert keeper.stop() == 0
+
+
+def test_stop_while_there_is_no_engine(make_keeper):
+    k = make_keeper(env={"FAKE_ENGINE": "die 2 99"})
+    k.send("exit", 1)
+    until(lambda: k.log().count("died") >= 5)  # the next one is started in some seconds
+    began = time.monotonic()
+    assert k.stop() == 0
+    assert time.monotonic() - began < 2 * SLOW
 
 
 def test_second_mpd_is_refused(keeper):
@@ -711,7 +722,8 @@ def test_what_is_wrong_is_said(tmp_path):
 @pytest.mark.skipif(not ROOT, reason="needs another user")
 def test_without_a_runtime_directory_it_asks_for_one(tmp_path):
     env = {k: v for k, v in os.environ.items() if k not in ("XDG_RUNTIME_DIR", "MPCTL_SOCKET")}
-    done = subprocess.run([str(BUILD / "mpd"), "-d", str(tmp_path)], user=1234, group=1234, env=env, capture_output=True, text=True)
+    done = subprocess.run([str(BUILD / "mpd"), "-d", str(tmp_path)], user=1234, group=1234, env=env,
+                          capture_output=True, text=True)
     assert done.returncode == 1 and "XDG_RUNTIME_DIR" in done.stderr and "-s" in done.stderr
 
 

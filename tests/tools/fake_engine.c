@@ -71,7 +71,7 @@ static void say(const char *fmt, ...)
 	history_len += (size_t)n + 1;
 }
 
-/* --- plans ---------------------------------------------------------------------------------------------------------- */
+/* --- plans ---------------------------------------------------------------------------------------------------- */
 
 static char plan_bytes[PLAN_MAX];
 static size_t plan_len;
@@ -123,13 +123,14 @@ static int plan_memfd(bool seal)
 	return fd;
 }
 
-/* --- the loader ----------------------------------------------------------------------------------------------------- */
+/* --- the loader ----------------------------------------------------------------------------------------------- */
 
 static int load(int argc, char **argv)
 {
 	const char *command = getenv("FAKE_JOB"), *status = getenv("FAKE_LOAD");
 	char *words[] = {"sh", "-c", (char *)(command ? command : "exit 0")};
-	struct jobtab t = {.magic = JOBTAB_MAGIC, .jobs = sizeof(t), .njobs = 1, .generation = 1, .log_level = -1, .trusted = 1};
+	struct jobtab t = {
+		.magic = JOBTAB_MAGIC, .jobs = sizeof(t), .njobs = 1, .generation = 1, .log_level = -1, .trusted = 1};
 	struct jobtab_job job = {.instances = 1, .plans = sizeof(t) + sizeof(job)};
 	uint32_t at = (uint32_t)((job.plans + sizeof(at) + 7) / 8 * 8);
 	struct plan p;
@@ -146,13 +147,14 @@ static int load(int argc, char **argv)
 	plan_end(&p, words, 3, NULL, 0);
 	t.socket_gid = UINT32_MAX;
 	t.size = at + p.size;
-	if (ftruncate(fd, t.size) < 0 || pwrite(fd, &t, sizeof(t), 0) < 0 || pwrite(fd, &job, sizeof(job), t.jobs) < 0 ||
-	    pwrite(fd, &at, sizeof(at), job.plans) < 0 || pwrite(fd, plan_bytes, p.size, at) < 0)
+	if (ftruncate(fd, t.size) < 0 || pwrite(fd, &t, sizeof(t), 0) < 0 ||
+	    pwrite(fd, &job, sizeof(job), t.jobs) < 0 || pwrite(fd, &at, sizeof(at), job.plans) < 0 ||
+	    pwrite(fd, plan_bytes, p.size, at) < 0)
 		die("table");
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0;
 }
 
-/* --- the link ------------------------------------------------------------------------------------------------------- */
+/* --- the link ------------------------------------------------------------------------------------------------- */
 
 static void tell(struct link_msg *m, const int *fds, size_t nfds)
 {
@@ -186,7 +188,8 @@ static void hear_started(const struct link_msg *m, const int *fds)
 	for (int i = 0, n = 0; i < 2; i++)
 		if (m->started.has & (1u << i))
 			p->fd[i] = fds[n++];
-	say("STARTED\t%llu\t%u\t%d\t%u\t%u", (unsigned long long)m->id, m->slot, m->started.pid, m->started.uid, m->started.has);
+	say("STARTED\t%llu\t%u\t%d\t%u\t%u", (unsigned long long)m->id, m->slot, m->started.pid, m->started.uid,
+	    m->started.has);
 }
 
 static void hear(const struct link_msg *m, const int *fds)
@@ -214,8 +217,8 @@ static void hear(const struct link_msg *m, const int *fds)
 		break;
 	case LINK_SYNCED:
 		seq = MAX(seq, m->synced.seq);
-		say("SYNCED\t%llu\t%u\t%u\t%u\t%d", (unsigned long long)m->synced.seq, m->synced.engines, m->synced.slots,
-		    m->synced.cgroups, m->synced.keeper_pid);
+		say("SYNCED\t%llu\t%u\t%u\t%u\t%d", (unsigned long long)m->synced.seq, m->synced.engines,
+		    m->synced.slots, m->synced.cgroups, m->synced.keeper_pid);
 		break;
 	case LINK_STOP:
 		say("STOP");
@@ -247,7 +250,7 @@ static void on_link(void)
 		exit(0);
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------------------------------------------- */
 
 static const char *const stdio_names[] = {"null", "pipe", "fd", "file", "inherit", "stdout"};
 
@@ -406,8 +409,11 @@ static void run(int client, char *line)
 	if (!strcmp(words[0], "spawn"))
 		spawn(client, words, n);
 	else if (!strcmp(words[0], "job"))
-		tell(&(struct link_msg){.type = LINK_SPAWN, .id = strtoull(words[1], NULL, 10), .spawn.generation = 1,
-					.spawn.job = (uint32_t)atoi(words[2]), .spawn.instance = (uint32_t)atoi(words[3])},
+		tell(&(struct link_msg){.type = LINK_SPAWN,
+					.id = strtoull(words[1], NULL, 10),
+					.spawn.generation = 1,
+					.spawn.job = (uint32_t)atoi(words[2]),
+					.spawn.instance = (uint32_t)atoi(words[3])},
 		     NULL, 0);
 	else if (!strcmp(words[0], "journal?"))
 		say_journal();
@@ -430,7 +436,7 @@ static void run(int client, char *line)
 		say("BAD\t%s", words[0]);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------------------------------------------- */
 
 static void on_listen(void)
 {
@@ -444,7 +450,8 @@ static void on_listen(void)
 
 static void tell_client(size_t i)
 {
-	ssize_t n = send(clients[i].fd, history + clients[i].sent, history_len - clients[i].sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n = send(clients[i].fd, history + clients[i].sent, history_len - clients[i].sent,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n > 0)
 		clients[i].sent += (size_t)n;
 }
