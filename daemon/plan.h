@@ -91,6 +91,7 @@ struct jobtab {
 	uint32_t trusted;      /* the configuration belongs to root and is writable by nobody else */
 	nsec_t keep;           /* how long an exit status stays that nobody joined */
 	uint32_t files, nfiles; /* offsets of the names of all files that were read */
+	uint32_t user, home, shell; /* the daemon's own user, for those who start with a clean environment */
 };
 
 #endif

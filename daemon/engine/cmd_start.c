@@ -266,7 +266,9 @@ static void env_default(struct env *env, struct buf *text, const char *name, con
 
 static int start_env(struct start *s, struct env *env, struct buf *text)
 {
-	static const char *const ours[] = {"HOME", "USER", "LOGNAME", "SHELL"};
+	const struct {
+		const char *name, *value;
+	} ours[] = {{"HOME", engine.home}, {"USER", engine.user}, {"LOGNAME", engine.user}, {"SHELL", engine.shell}};
 	const struct args_process_start *a = s->args;
 	env->v = calloc(a->env.n + ENV_DEFAULTS, sizeof(*env->v));
 	if (!env->v)
@@ -278,7 +280,7 @@ static int start_env(struct start *s, struct env *env, struct buf *text)
 	if (s->image.context == CONTEXT_SPAWN) {
 		env_default(env, text, "PATH", PATH_DEFAULT);
 		for (size_t i = 0; i < ARRAY_LEN(ours) && s->image.uid == engine.uid; i++)
-			env_default(env, text, ours[i], getenv(ours[i]));
+			env_default(env, text, ours[i].name, ours[i].value);
 	}
 	for (size_t i = env->given; i < env->n; i++)
 		env->v[i].p = text->p + (size_t)env->v[i].p;

@@ -338,6 +338,9 @@ static int start(void)
 	if (!(table = map_table(ENGINE_JOBTAB)) || loop_init() < 0 || asprintf(&log_dir, "%s/log", engine.state_dir) < 0)
 		return -1;
 	engine.uid = geteuid();
+	engine.user = (const char *)table + table->user;
+	engine.home = (const char *)table + table->home;
+	engine.shell = (const char *)table + table->shell;
 	core_init(&ops, sys_now());
 	core.uid = engine.uid;
 	core.gid = getegid();

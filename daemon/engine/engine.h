@@ -8,6 +8,7 @@
 
 struct engine {
 	const char *socket, *state_dir, *config; /* config: "" for none */
+	const char *user, *home, *shell;         /* of the daemon's own user */
 	uid_t uid;                               /* the daemon's own */
 	pid_t keeper_pid;
 	nsec_t keeper_start;

@@ -115,6 +115,15 @@ static void put_files(struct conf *c, struct buf *out, struct jobtab *head)
 	out->failed |= offsets.failed;
 }
 
+static void put_self(struct conf *c, struct buf *out, struct jobtab *head)
+{
+	struct user self;
+	users_self(&c->arena, &self);
+	head->user = put_str(out, self.name);
+	head->home = put_str(out, self.home);
+	head->shell = put_str(out, self.shell);
+}
+
 static void put_head(struct conf *c, const struct settings *s, struct buf *out, struct jobtab *head)
 {
 	head->daemonic_children_allowed = s->daemonic_children;
@@ -125,6 +134,7 @@ static void put_head(struct conf *c, const struct settings *s, struct buf *out, 
 	head->trusted = !conf_untrusted(c);
 	head->keep = s->keep;
 	put_files(c, out, head);
+	put_self(c, out, head);
 	head->size = (uint32_t)out->len;
 	if (!out->failed)
 		memcpy(out->p, head, sizeof(*head));
