@@ -222,12 +222,7 @@ int cmd_process_self(struct req *req, const void *args, struct fault *fault)
 	buf_printf(b, "{\"process\":{\"id\":%llu,\"name\":", (unsigned long long)p->i.id);
 	scan_put_str(b, p->text[TEXT_NAME]);
 	buf_puts(b, "},\"parent\":");
-	if (p->i.parent == PARENT_PROC)
-		buf_printf(b, "{\"id\":%llu}", (unsigned long long)p->i.parent_id);
-	else if (p->i.parent == PARENT_FOREIGN)
-		buf_printf(b, "{\"pid\":%d}", p->i.parent_pid);
-	else
-		buf_puts(b, "null");
+	render_parent(b, p);
 	buf_printf(b, ",\"main\":%s}", p->i.pid == req->conn->peer.pid ? "true" : "false");
 	reply_end(req);
 	return 0;

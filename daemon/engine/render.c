@@ -41,9 +41,8 @@ static void key_bool(struct buf *b, const char *name, bool yes)
 	buf_puts(b, yes ? "true" : "false");
 }
 
-static void render_parent(struct buf *b, const struct proc *p)
+void render_parent(struct buf *b, const struct proc *p)
 {
-	key(b, "parent");
 	if (p->i.parent == PARENT_PROC)
 		buf_printf(b, "{\"id\":%llu}", (unsigned long long)p->i.parent_id);
 	else if (p->i.parent == PARENT_FOREIGN)
@@ -174,6 +173,7 @@ static void render_proc(struct buf *b, const struct target *t)
 		buf_printf(b, ",\"pid\":%d", p->i.pid);
 	else
 		buf_puts(b, ",\"pid\":null");
+	key(b, "parent");
 	render_parent(b, p);
 	key_bool(b, "daemon", p->i.daemon);
 	buf_printf(b, ",\"context\":\"%s\",\"uid\":%u,\"argv\":", contexts[p->i.context], p->i.uid);

@@ -16,6 +16,8 @@ enum render_detail { RENDER_PLAIN, RENDER_USAGE, RENDER_ALL };
 void render_target(struct buf *, const struct target *, enum render_detail);
 /* An event's members, without braces. */
 void render_event(struct buf *, const struct proc *, const struct inst *, const char *what);
+/* Whose child it is: {"id": N}, {"pid": N} or null. */
+void render_parent(struct buf *, const struct proc *);
 /* Seconds with a fraction, or null. */
 void render_time(struct buf *, nsec_t);
 /* "now":...,"processes":[...] */
