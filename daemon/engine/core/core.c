@@ -13,7 +13,8 @@ void core_init(const struct core_ops *ops, nsec_t now)
 	list_init(&core.ready);
 	list_init(&core.dirty);
 	list_init(&core.dirty_insts);
-	list_init(&core.dropped);
+	list_init(&core.dropped[0]);
+	list_init(&core.dropped[1]);
 }
 
 static void proc_free(struct proc *p)
@@ -25,16 +26,24 @@ static void proc_free(struct proc *p)
 	free(p);
 }
 
-static void core_free_dropped(void)
+/* Frees those that were forgotten a turn ago: their RELEASE has gone out. */
+static void core_drop(void)
 {
 	struct list *n;
-	while ((n = list_shift(&core.dropped)))
+	while ((n = list_shift(&core.dropped[1])))
 		proc_free(LIST_ENTRY(n, struct proc, by_all));
+	while ((n = list_shift(&core.dropped[0])))
+		list_push(&core.dropped[1], n);
 }
 
 void core_done(void)
 {
-	core_free_dropped();
+	for (size_t j = 0; j < core.njobs; j++)
+		job_done(&core.jobs[j]);
+	free(core.jobs);
+	timers_done(&core.timers);
+	core_drop();
+	core_drop();
 	size_t i = 0;
 	for (struct name *n; (n = map_each(&core.names, &i));) {
 		free((char *)n->key.p);
@@ -43,14 +52,11 @@ void core_done(void)
 	struct list *n;
 	while ((n = list_shift(&core.procs)))
 		proc_free(LIST_ENTRY(n, struct proc, by_all));
-	for (size_t j = 0; j < core.njobs; j++)
-		job_done(&core.jobs[j]);
-	free(core.jobs);
-	timers_done(&core.timers);
 	map_done(&core.ids);
 	map_done(&core.names);
 	map_done(&core.pids);
 	map_done(&core.origins);
+	map_done(&core.gone);
 }
 
 int core_jobs(const struct jobtab *tab)
@@ -66,22 +72,28 @@ int core_jobs(const struct jobtab *tab)
 	return 0;
 }
 
+int core_saw(uint64_t id)
+{
+	if (id == 0 || id > CORE_ID_MAX)
+		return -1;
+	core.next_id = MAX(core.next_id, id + 1);
+	return 0;
+}
+
 static int load_meta(struct span body)
 {
 	uint64_t next;
 	if (body.n != sizeof(next))
 		return -1;
 	memcpy(&next, body.p, sizeof(next));
-	core.next_id = MAX(core.next_id, next);
-	return 0;
+	return next == 1 ? 0 : core_saw(next - 1);
 }
 
 int core_load(enum journal_type type, struct span body)
 {
 	static int (*const loaders[])(struct span) = {
-		[JOURNAL_META] = load_meta,	      [JOURNAL_PROC] = proc_load_image,
-		[JOURNAL_TEXT] = proc_load_text,      [JOURNAL_FORGET] = proc_load_forget,
-		[JOURNAL_JOB] = inst_load,
+		[JOURNAL_META] = load_meta,          [JOURNAL_PROC] = proc_load_image, [JOURNAL_TEXT] = proc_load_text,
+		[JOURNAL_FORGET] = proc_load_forget, [JOURNAL_JOB] = inst_load,
 	};
 	if ((size_t)type >= ARRAY_LEN(loaders) || !loaders[type])
 		return -1;
@@ -91,11 +103,12 @@ int core_load(enum journal_type type, struct span body)
 void core_synced(void)
 {
 	struct proc *p, *tmp;
-	LIST_EACH_SAFE(p, tmp, &core.procs, by_all)
+	LIST_EACH_SAFE (p, tmp, &core.procs, by_all)
 		proc_synced(p);
 	for (size_t j = 0; j < core.njobs; j++)
 		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
 			inst_synced(&core.jobs[j].insts[n]);
+	map_done(&core.gone);
 	procs_expire();
 }
 
@@ -105,18 +118,22 @@ void core_save(void)
 		proc_save(LIST_ENTRY(core.dirty.next, struct proc, dirty), false);
 	while (!list_empty(&core.dirty_insts))
 		inst_save(LIST_ENTRY(core.dirty_insts.next, struct inst, dirty));
-	core_free_dropped();
+	core_drop();
 }
 
 void core_save_all(void)
 {
 	core.ops->save(JOURNAL_META, &core.next_id, sizeof(core.next_id), NULL, 0);
 	struct proc *p;
-	LIST_EACH(p, &core.procs, by_all)
+	LIST_EACH (p, &core.procs, by_all)
 		proc_save(p, true);
+	for (int turn = 0; turn < 2; turn++)
+		LIST_EACH (p, &core.dropped[turn], by_all)
+			core.ops->save(JOURNAL_FORGET, &p->i.id, sizeof(p->i.id), NULL, 0);
 	for (size_t j = 0; j < core.njobs; j++)
 		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
-			inst_save(&core.jobs[j].insts[n]);
+			if (core.jobs[j].insts[n].known)
+				inst_save(&core.jobs[j].insts[n]);
 }
 
 uint64_t core_random(void)

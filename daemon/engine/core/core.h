@@ -25,8 +25,8 @@ struct core_ops {
 	void (*spawn)(const struct proc *); /* of a job's instance; a client's goes with its descriptors */
 	void (*signal)(const struct proc *, int signo, enum link_scope);
 	void (*kill_tree)(const struct proc *);
-	void (*release)(const struct proc *);  /* the keeper may forget it */
-	void (*drain)(const struct proc *);    /* it has exited: take what its pipes still hold, close them */
+	void (*release)(const struct proc *);   /* the keeper may forget it */
+	void (*drain)(const struct proc *);     /* it has exited: take what its pipes still hold, close them */
 	void (*forgotten)(const struct proc *); /* its record goes: so does what belongs to it outside */
 	void (*event)(const struct proc *, const struct inst *, const char *what);
 	void (*save)(enum journal_type, const void *a, size_t na, const void *b, size_t nb);
@@ -42,6 +42,7 @@ struct core {
 	struct map names;         /* struct name by name */
 	struct map pids;          /* struct proc by pid, the running ones */
 	struct map origins;       /* struct proc by session and request */
+	struct map gone;          /* ids of which the journal says that they were forgotten; until core_synced() */
 	struct list procs;        /* struct proc.by_all, in order of creation */
 	struct list ended, known; /* struct proc.by_end: exited and not joined; exited and joined. Oldest first */
 	size_t alive, nended, nknown;
@@ -52,7 +53,7 @@ struct core {
 	struct list ready; /* struct subject.ready */
 	struct list dirty; /* struct proc.dirty */
 	struct list dirty_insts;
-	struct list dropped; /* struct proc.by_all of those to be freed after the save */
+	struct list dropped[2]; /* struct proc.by_all of those forgotten in this turn, in the one before */
 	struct timers timers;
 	struct timer keep_timer;
 
@@ -63,8 +64,9 @@ struct core {
 };
 extern struct core core;
 
-#define CORE_ENDED_MAX 10000u /* records nobody joined */
-#define CORE_KNOWN_MAX 1000u  /* records that were joined, or superseded */
+#define CORE_ID_MAX ((uint64_t)1 << 53) /* ids stay exact in a double */
+#define CORE_ENDED_MAX 10000u           /* records nobody joined */
+#define CORE_KNOWN_MAX 1000u            /* records that were joined, or superseded */
 
 void core_init(const struct core_ops *, nsec_t now);
 void core_done(void);
@@ -79,6 +81,8 @@ void core_synced(void);
 void core_save(void);
 /* Journals everything, for a compaction. */
 void core_save_all(void);
+/* There is or was a process with this id, which is never given again; -1: it cannot be one. */
+int core_saw(uint64_t id);
 /* 64 bits for jitter (xorshift; not for secrets). */
 uint64_t core_random(void);
 

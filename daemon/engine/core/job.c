@@ -127,7 +127,8 @@ static struct proc_image inst_run_image(const struct inst *t, const struct plan 
 	};
 }
 
-static enum inst_state act_spawn(struct inst *t)
+/* The instance's current run from now on. */
+static struct proc *inst_run(struct inst *t, uint64_t id)
 {
 	static struct buf argv, out, err;
 	const struct plan *plan = inst_plan(t);
@@ -147,7 +148,7 @@ static enum inst_state act_spawn(struct inst *t)
 		[TEXT_ERR] = image.captured & 2 ? buf_view(&err) : SPAN(""),
 		[TEXT_SESSION] = SPAN(""),
 	};
-	struct proc *p = proc_new(&image, text, t->i.instance);
+	struct proc *p = proc_again(id, &image, text, t->i.instance);
 	if (!p)
 		abort(); /* no memory for a small thing: the next engine replays */
 	if (t->proc)
@@ -155,11 +156,28 @@ static enum inst_state act_spawn(struct inst *t)
 	t->proc = p;
 	t->i.proc = p->i.id;
 	proc_set_inst(p, t);
-	core.ops->spawn(p);
+	return p;
+}
+
+struct proc *inst_adopt(uint64_t id)
+{
+	for (size_t j = 0; j < core.njobs; j++)
+		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++) {
+			struct inst *t = &core.jobs[j].insts[n];
+			if (t->i.proc == id && !t->proc)
+				return inst_run(t, id);
+		}
+	return NULL;
+}
+
+static enum inst_state act_spawn(struct inst *t)
+{
+	core.ops->spawn(inst_run(t, core.next_id));
 	return INST_STARTING;
 }
 
-/* --- the table ----------------------------------------------------------------------------------------------------- */
+/* --- the table -----------------------------------------------------------------------------------------------------
+ */
 
 typedef enum inst_state inst_action(struct inst *);
 
@@ -195,7 +213,7 @@ static enum inst_state act_start(struct inst *t)
 
 static enum inst_state act_young(struct inst *t)
 {
-	inst_arm(t, core.now + t->job->def->start_seconds);
+	inst_arm(t, timer_after(core.now, t->job->def->start_seconds));
 	return INST_YOUNG;
 }
 
@@ -212,7 +230,7 @@ static enum inst_state act_backoff(struct inst *t)
 	t->i.delay = MIN(delay, MAX(def->restart_delay_max, def->restart_delay));
 	t->i.tries++;
 	nsec_t jitter = (nsec_t)(core_random() % (uint64_t)(t->i.delay / 10 + 1));
-	inst_arm(t, core.now + t->i.delay + jitter);
+	inst_arm(t, timer_after(core.now, timer_after(t->i.delay, jitter)));
 	return INST_BACKOFF;
 }
 
@@ -220,6 +238,14 @@ static enum inst_state act_again(struct inst *t)
 {
 	t->i.restarts++;
 	return act_spawn(t);
+}
+
+/* A restart that was due is only brought forward: it counts as one, also when the request is sent twice. */
+static enum inst_state act_hurry(struct inst *t)
+{
+	inst_arm(t, NSEC_NEVER);
+	inst_calm(t);
+	return act_again(t);
 }
 
 static enum inst_state act_stop(struct inst *t)
@@ -260,7 +286,8 @@ static enum inst_state act_bad(struct inst *t) { return t->proc && t->proc->i.fa
 /* The same four ends of a run, whatever the policy said, for what was to be stopped anyway. */
 #define ENDS(act) [INST_EV_DONE] = act, [INST_EV_BAD] = act, [INST_EV_AGAIN] = act, [INST_EV_LIMIT] = act
 #define ENDS_BY_POLICY                                                                                                 \
-	[INST_EV_DONE] = act_exited, [INST_EV_BAD] = act_bad, [INST_EV_AGAIN] = act_backoff, [INST_EV_LIMIT] = act_failed
+	[INST_EV_DONE] = act_exited, [INST_EV_BAD] = act_bad, [INST_EV_AGAIN] = act_backoff,                           \
+	[INST_EV_LIMIT] = act_failed
 
 static inst_action *const rule[INST_STATES][INST_EVENTS] = {
 	[INST_STOPPED] = {[INST_EV_START] = act_start,
@@ -299,9 +326,9 @@ static inst_action *const rule[INST_STATES][INST_EVENTS] = {
 			     [INST_EV_STARTED] = IGNORE,
 			     ENDS(act_spawn),
 			     [INST_EV_TIMER] = IGNORE},
-	[INST_BACKOFF] = {[INST_EV_START] = act_start,
+	[INST_BACKOFF] = {[INST_EV_START] = act_hurry,
 			  [INST_EV_STOP] = act_stopped,
-			  [INST_EV_RESTART] = act_start,
+			  [INST_EV_RESTART] = act_hurry,
 			  [INST_EV_STARTED] = IGNORE,
 			  ENDS(IGNORE),
 			  [INST_EV_TIMER] = act_again},
@@ -352,7 +379,7 @@ static bool run_succeeded(const struct jobtab_job *def, const struct proc *p)
 	if (p->i.failed || p->i.why == WHY_LOST)
 		return false;
 	if (p->i.code != CLD_EXITED)
-		return p->i.status < 64 && def->success_signals >> p->i.status & 1;
+		return (unsigned)p->i.status < 64 && def->success_signals >> p->i.status & 1;
 	unsigned status = (unsigned)p->i.status & 255;
 	return def->success[status / 8] >> (status % 8) & 1;
 }
@@ -379,19 +406,25 @@ bool inst_settled(const struct inst *t) { return inst_ended(t) || inst_up(t) || 
 const char *inst_state_name(enum inst_state state)
 {
 	static const char *const names[INST_STATES] = {
-		[INST_STOPPED] = "stopped",   [INST_STARTING] = "starting",   [INST_YOUNG] = "running",
-		[INST_RUNNING] = "running",   [INST_STOPPING] = "stopping",   [INST_RESTARTING] = "stopping",
-		[INST_BACKOFF] = "backoff",   [INST_EXITED] = "exited",	      [INST_FAILED] = "failed",
+		[INST_STOPPED] = "stopped", [INST_STARTING] = "starting", [INST_YOUNG] = "running",
+		[INST_RUNNING] = "running", [INST_STOPPING] = "stopping", [INST_RESTARTING] = "stopping",
+		[INST_BACKOFF] = "backoff", [INST_EXITED] = "exited",     [INST_FAILED] = "failed",
 	};
 	return names[state];
 }
 
-/* --- journal ---------------------------------------------------------------------------------------------------------- */
+/* --- journal
+ * ---------------------------------------------------------------------------------------------------------- */
 
 void inst_save(struct inst *t)
 {
 	list_del(&t->dirty);
 	core.ops->save(JOURNAL_JOB, &t->i, sizeof(t->i), t->name.p, t->name.n);
+}
+
+static bool inst_owns(const struct inst *t, const struct proc *p)
+{
+	return span_is(p->text[TEXT_JOB], t->job->name) && p->instance == t->i.instance;
 }
 
 int inst_load(struct span body)
@@ -404,10 +437,12 @@ int inst_load(struct span body)
 	if (!t || i.state >= INST_STATES || i.instance != t->i.instance || i.delay < 0)
 		return -1;
 	struct proc *p = i.proc ? proc_by_id(i.proc) : NULL;
+	if ((i.proc && core_saw(i.proc) < 0) || (p && !inst_owns(t, p)))
+		return -1;
 	if (t->proc && t->proc != p)
 		proc_set_inst(t->proc, NULL);
 	t->i = i;
-	t->loaded = true;
+	t->known = true;
 	t->proc = p;
 	if (p)
 		proc_set_inst(p, t);
@@ -415,21 +450,57 @@ int inst_load(struct span body)
 }
 
 /* States in which there is a process that is not over. */
-static bool inst_has_run(const struct inst *t)
+static bool inst_has_run(const struct inst *t) { return t->i.state == INST_STARTING || inst_up(t) || inst_stops(t); }
+
+/* A run that lives though the instance's record does not know it was damaged: it is the current one, for there must
+ * not be two. */
+static void inst_claim(struct inst *t)
 {
-	return t->i.state == INST_STARTING || inst_up(t) || inst_stops(t);
+	static const enum inst_state states[PROC_STATES] = {[PROC_STARTING] = INST_STARTING,
+							    [PROC_RUNNING] = INST_RUNNING,
+							    [PROC_STOPPING] = INST_STOPPING,
+							    [PROC_KILLING] = INST_STOPPING,
+							    [PROC_ENDING] = INST_STOPPING};
+	struct proc *p = proc_by_name(t->name, 0);
+	if (!p || p == t->proc || proc_over(p) || !inst_owns(t, p))
+		return;
+	if (t->proc)
+		proc_set_inst(t->proc, NULL);
+	t->proc = p;
+	t->i.proc = p->i.id;
+	t->i.state = states[p->i.state];
+	t->i.deadline = NSEC_NEVER;
+	t->known = true;
+	proc_set_inst(p, t);
+	inst_dirty(t);
+}
+
+/* Also where a damaged record has left instance and run at odds: nothing may wait for what has been. */
+static void inst_settle(struct inst *t)
+{
+	enum proc_state run = t->proc ? t->proc->i.state : PROC_EXITED;
+	if (inst_has_run(t) && run == PROC_EXITED) {
+		inst_on_over(t);
+		return;
+	}
+	if (t->i.deadline != NSEC_NEVER)
+		inst_arm(t, t->i.deadline);
+	if (t->i.state == INST_STARTING && run != PROC_STARTING)
+		inst_on_started(t);
+	else if (inst_stops(t) && run < PROC_STOPPING)
+		proc_stop(t->proc, 0, -1, WHY_STOP);
 }
 
 void inst_synced(struct inst *t)
 {
-	if (!t->loaded) {
-		inst_dirty(t);
-		if (t->job->def->autostart)
-			inst_event(t, INST_EV_START);
+	bool known = t->known;
+	inst_claim(t);
+	t->known = true;
+	if (known || t->proc) {
+		inst_settle(t);
 		return;
 	}
-	if (inst_has_run(t) && (!t->proc || proc_over(t->proc)))
-		inst_on_over(t);
-	else if (t->i.deadline != NSEC_NEVER)
-		inst_arm(t, t->i.deadline);
+	inst_dirty(t);
+	if (t->job->def->autostart)
+		inst_event(t, INST_EV_START);
 }

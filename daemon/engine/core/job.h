@@ -59,7 +59,7 @@ struct inst {
 	struct subject subject, output;
 	struct timer timer;
 	struct list dirty;
-	bool loaded; /* the journal knows it: it is not to be started as if mpd had just begun */
+	bool known; /* the journal knows it: it is not to be started as if mpd had just begun */
 };
 
 struct job {
@@ -91,6 +91,9 @@ const char *inst_state_name(enum inst_state);
 
 /* What `stop` should wait for before it kills, for the next INST_EV_STOP; negative: the job's. */
 void inst_stop(struct inst *, nsec_t timeout);
+
+/* The record of the instance's current run ID was lost: made again. NULL: no instance lacks that one. */
+struct proc *inst_adopt(uint64_t id);
 
 int inst_load(struct span body);
 void inst_save(struct inst *);

@@ -5,6 +5,8 @@
  * 2. Every change of the image marks it dirty; it is journaled before anything is told about it.
  * 3. The keeper holds an exit until RELEASE, and RELEASE is asked for only by what the journal then shows as exited.
  * 4. A record is on `ended` or `known` exactly while it is over and is not the current run of an instance.
+ * 5. A parent is older than its children. When its record goes, they become its parent's: who waits for a whole tree
+ *    waits for them, too.
  */
 #include "daemon/engine/core/proc.h"
 #include "common/scan.h"
@@ -46,7 +48,18 @@ static void proc_file(struct proc *p)
 	list_push(p->i.joined ? &core.known : &core.ended, &p->by_end);
 	*(p->i.joined ? &core.nknown : &core.nended) += 1;
 	if (!timer_is_set(&core.keep_timer) && core.keep != NSEC_NEVER)
-		timer_set(&core.timers, &core.keep_timer, core.now + core.keep, keep_expired);
+		timer_set(&core.timers, &core.keep_timer, timer_after(core.now, core.keep), keep_expired);
+}
+
+/* A copy, followed by a NUL. */
+static struct span text_copy(struct span text)
+{
+	char *copy = malloc(text.n + 1);
+	must(copy);
+	if (text.n)
+		memcpy(copy, text.p, text.n);
+	copy[text.n] = '\0';
+	return (struct span){copy, text.n};
 }
 
 static void name_enter(struct proc *p)
@@ -55,9 +68,7 @@ static void name_enter(struct proc *p)
 	if (!n) {
 		n = calloc(1, sizeof(*n));
 		must(n);
-		char *key = strndup(p->text[TEXT_NAME].p, p->text[TEXT_NAME].n);
-		must(key);
-		n->key = (struct span){key, p->text[TEXT_NAME].n};
+		n->key = text_copy(p->text[TEXT_NAME]);
 		list_init(&n->procs);
 		must(map_put_str(&core.names, n->key, n) == 0);
 	}
@@ -81,14 +92,8 @@ static struct proc *proc_make(uint64_t id, const struct span text[PROC_TEXTS], u
 	struct proc *p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
-	for (int t = 0; t < PROC_TEXTS; t++) {
-		char *copy = malloc(text[t].n + 1);
-		must(copy);
-		if (text[t].n)
-			memcpy(copy, text[t].p, text[t].n);
-		copy[text[t].n] = '\0';
-		p->text[t] = (struct span){copy, text[t].n};
-	}
+	for (int t = 0; t < PROC_TEXTS; t++)
+		p->text[t] = text_copy(text[t]);
 	p->instance = instance;
 	p->i.id = id;
 	p->i.state = PROC_STARTING;
@@ -105,38 +110,57 @@ static struct proc *proc_make(uint64_t id, const struct span text[PROC_TEXTS], u
 	list_push(&core.procs, &p->by_all);
 	name_enter(p);
 	core.alive++;
-	core.next_id = MAX(core.next_id, id + 1);
+	core_saw(id);
 	return p;
 }
 
 static void proc_set_parent(struct proc *p)
 {
 	struct proc *parent = p->i.parent == PARENT_PROC ? proc_by_id(p->i.parent_id) : NULL;
-	if (parent && parent != p && !list_linked(&p->by_brood))
+	list_del(&p->by_brood);
+	if (parent)
 		list_push(&parent->brood, &p->by_brood);
 }
 
-struct proc *proc_new(const struct proc_image *image, const struct span text[PROC_TEXTS], uint32_t instance)
+struct proc *proc_again(uint64_t id, const struct proc_image *image, const struct span text[PROC_TEXTS],
+			uint32_t instance)
 {
-	struct proc *p = proc_make(core.next_id, text, instance);
+	struct proc *p = proc_make(id, text, instance);
 	if (!p)
 		return NULL;
-	uint64_t id = p->i.id;
 	p->i = *image;
 	p->i.id = id;
 	p->i.state = PROC_STARTING;
 	p->i.created = core.now;
 	p->i.deadline = NSEC_NEVER;
+	p->synced = true;
 	proc_set_parent(p);
 	proc_save(p, true);
 	return p;
 }
 
-/* Out of everything but the memory, which goes after the next save. */
+struct proc *proc_new(const struct proc_image *image, const struct span text[PROC_TEXTS], uint32_t instance)
+{
+	return proc_again(core.next_id, image, text, instance);
+}
+
+static void brood_pass_on(struct proc *p)
+{
+	struct list *n;
+	while ((n = list_shift(&p->brood))) {
+		struct proc *child = LIST_ENTRY(n, struct proc, by_brood);
+		if (p->i.parent != PARENT_PROC)
+			continue;
+		child->i.parent_id = p->i.parent_id;
+		proc_set_parent(child);
+		proc_dirty(child);
+	}
+}
+
+/* Out of everything but the memory, which goes after the save of the next turn. */
 static void proc_detach(struct proc *p)
 {
-	while (!list_empty(&p->brood))
-		list_del(p->brood.next);
+	brood_pass_on(p);
 	list_del(&p->by_brood);
 	list_del(&p->dirty);
 	if (list_linked(&p->by_end)) {
@@ -149,7 +173,7 @@ static void proc_detach(struct proc *p)
 		map_del_str(&core.origins, p->text[TEXT_SESSION]);
 	name_leave(p);
 	list_del(&p->by_all);
-	list_push(&core.dropped, &p->by_all);
+	list_push(&core.dropped[0], &p->by_all);
 }
 
 void proc_forget(struct proc *p)
@@ -173,25 +197,26 @@ void proc_set_inst(struct proc *p, struct inst *t)
 	proc_file(p);
 }
 
+static bool proc_waited(const struct proc *p) { return subject_waited(&p->subject) || subject_waited(&p->output); }
+
 void procs_expire(void)
 {
 	struct proc *p, *tmp;
-	LIST_EACH_SAFE(p, tmp, &core.known, by_end) {
+	LIST_EACH_SAFE (p, tmp, &core.known, by_end) {
 		if (core.nknown <= CORE_KNOWN_MAX)
 			break;
-		if (!subject_waited(&p->subject) && !subject_waited(&p->output))
+		if (!proc_waited(p))
 			proc_forget(p);
 	}
-	LIST_EACH_SAFE(p, tmp, &core.ended, by_end) {
-		bool old = core.keep != NSEC_NEVER && core.now - p->i.ended >= core.keep;
-		if (core.nended <= CORE_ENDED_MAX && !old)
+	LIST_EACH_SAFE (p, tmp, &core.ended, by_end) {
+		nsec_t until = timer_after(p->i.ended, core.keep);
+		if (core.nended <= CORE_ENDED_MAX && until > core.now) {
+			timer_set(&core.timers, &core.keep_timer, until, keep_expired);
 			break;
-		if (!subject_waited(&p->subject) && !subject_waited(&p->output))
+		}
+		if (!proc_waited(p))
 			proc_forget(p);
 	}
-	p = LIST_FIRST(&core.ended, struct proc, by_end);
-	if (p && core.keep != NSEC_NEVER)
-		timer_set(&core.timers, &core.keep_timer, p->i.ended + core.keep, keep_expired);
 }
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
@@ -218,20 +243,26 @@ static void proc_arm(struct proc *p, nsec_t at)
 
 static void touch_up(struct proc *p)
 {
-	subject_touch(&p->subject);
-	for (int depth = 0; depth < 64 && p && p->i.parent == PARENT_PROC; depth++) {
-		p = proc_by_id(p->i.parent_id);
-		if (p)
-			subject_touch(&p->subject);
+	for (int depth = 0; depth < 64 && p; depth++) {
+		subject_touch(&p->subject);
+		if (p->inst)
+			subject_touch(&p->inst->subject);
+		p = p->i.parent == PARENT_PROC ? proc_by_id(p->i.parent_id) : NULL;
 	}
 }
 
-/* Its daemonic children end with it; its other children run on. */
+/* Daemonic children end with their parent, and so do all that a daemonic process was allowed to have. */
+static bool ends_with(const struct proc *child, const struct proc *parent)
+{
+	return child->i.daemon || (parent && parent->i.daemon);
+}
+
+/* Its other children run on. What the keeper has not told of yet cannot be signalled: proc_synced() sees to it. */
 static void brood_end(struct proc *p)
 {
 	struct proc *child;
-	LIST_EACH(child, &p->brood, by_brood)
-		if (child->i.daemon && !proc_over(child))
+	LIST_EACH (child, &p->brood, by_brood)
+		if (ends_with(child, p) && child->synced && !proc_over(child))
 			proc_stop(child, SIGTERM, -1, WHY_PARENT);
 }
 
@@ -250,7 +281,7 @@ static enum proc_state proc_end(struct proc *p)
 static enum proc_state act_started(struct proc *p)
 {
 	if (p->i.limit != NSEC_NEVER)
-		proc_arm(p, core.now + p->i.limit);
+		proc_arm(p, timer_after(p->i.started, p->i.limit));
 	return PROC_RUNNING;
 }
 
@@ -304,7 +335,7 @@ static enum proc_state act_limit(struct proc *p)
 {
 	p->i.why = WHY_LIMIT;
 	core.ops->signal(p, SIGTERM, proc_scope(p));
-	proc_arm(p, core.now + p->i.stop_timeout);
+	proc_arm(p, timer_after(core.now, p->i.stop_timeout));
 	return PROC_STOPPING;
 }
 
@@ -418,6 +449,14 @@ static void proc_event(struct proc *p, enum proc_event event)
 
 /* --- events from outside ------------------------------------------------------------------------------------------ */
 
+/* The kernel may have given the number again: it is the youngest's. */
+static void pid_enter(struct proc *p)
+{
+	const struct proc *other = map_get(&core.pids, (uint64_t)p->i.pid);
+	if (!other || other->i.id < p->i.id)
+		must(map_put(&core.pids, (uint64_t)p->i.pid, p) == 0);
+}
+
 /* Asked to stop while it was starting: now it can be. */
 static void proc_stop_pending(struct proc *p)
 {
@@ -435,14 +474,12 @@ void proc_on_started(struct proc *p, const struct link_msg *m)
 	p->slotted = p->synced = true;
 	if (proc_over(p))
 		return;
-	if (p->i.pid != m->started.pid || !map_get(&core.pids, (uint64_t)m->started.pid)) {
-		p->i.pid = m->started.pid;
-		p->i.started = m->started.start;
-		p->i.uid = m->started.uid;
-		p->i.gid = m->started.gid;
-		must(map_put(&core.pids, (uint64_t)p->i.pid, p) == 0);
-		proc_dirty(p);
-	}
+	p->i.pid = m->started.pid;
+	p->i.started = m->started.start;
+	p->i.uid = m->started.uid;
+	p->i.gid = m->started.gid;
+	pid_enter(p);
+	proc_dirty(p);
 	proc_event(p, PROC_EV_STARTED);
 	proc_stop_pending(p);
 }
@@ -486,22 +523,39 @@ void proc_on_parent_gone(struct proc *p)
 		proc_stop(p, SIGTERM, -1, WHY_PARENT);
 }
 
+/* The FORGET was journaled, its RELEASE did not go out. */
+static void release_again(const struct link_msg *m)
+{
+	const struct proc gone = {.i.id = m->id, .slot = m->slot};
+	if (m->type != LINK_STARTED)
+		core.ops->release(&gone);
+}
+
 struct proc *proc_adopt(const struct link_msg *m)
 {
+	if (map_get(&core.gone, m->id)) {
+		release_again(m);
+		return NULL;
+	}
+	struct proc *p = inst_adopt(m->id);
+	if (p)
+		return p;
 	char name[32];
 	int n = snprintf(name, sizeof(name), "recovered-%llu", (unsigned long long)m->id);
 	const struct span text[PROC_TEXTS] = {{name, (size_t)n}, SPAN("[]"), SPAN(""), SPAN(""),
-					      SPAN(""),		 SPAN(""),   SPAN("")};
-	struct proc *p = proc_make(m->id, text, 0);
-	if (!p)
-		return NULL;
-	p->i.kill_mode = KILL_TREE;
-	p->i.stop_signal = SIGTERM;
-	p->i.stop_timeout = 10 * NSEC_PER_SEC;
-	p->i.limit = p->i.deadline = NSEC_NEVER;
-	p->i.created = core.now;
-	proc_save(p, true);
-	return p;
+					      SPAN(""),          SPAN(""),   SPAN("")};
+	const struct proc_image image = {
+		.kill_mode = KILL_TREE, .stop_signal = SIGTERM, .stop_timeout = 10 * NSEC_PER_SEC, .limit = NSEC_NEVER};
+	return proc_again(m->id, &image, text, 0);
+}
+
+/* For proc_stop_pending(), when it has started. */
+static void stop_later(struct proc *p, int signo, nsec_t timeout)
+{
+	if (signo)
+		p->i.stop_signal = signo;
+	if (timeout >= 0)
+		p->i.stop_timeout = timeout;
 }
 
 void proc_stop(struct proc *p, int signo, nsec_t timeout, enum proc_why why)
@@ -510,20 +564,20 @@ void proc_stop(struct proc *p, int signo, nsec_t timeout, enum proc_why why)
 		return;
 	if (p->i.why == WHY_NONE)
 		p->i.why = (uint8_t)why;
-	if (p->i.state != PROC_STARTING) {
-		nsec_t at = core.now + (timeout < 0 ? p->i.stop_timeout : timeout);
-		if (p->i.state != PROC_STOPPING) {
-			core.ops->signal(p, signo ? signo : p->i.stop_signal, proc_scope(p));
-			proc_arm(p, at);
-		} else if (at < p->i.deadline) {
-			proc_arm(p, at);
-		}
-	}
+	nsec_t at = timer_after(core.now, timeout < 0 ? p->i.stop_timeout : timeout);
+	if (p->i.state == PROC_STARTING)
+		stop_later(p, signo, timeout);
+	else if (p->i.state == PROC_RUNNING)
+		core.ops->signal(p, signo ? signo : p->i.stop_signal, proc_scope(p));
+	if (p->i.state == PROC_RUNNING || (p->i.state == PROC_STOPPING && at < p->i.deadline))
+		proc_arm(p, at);
 	proc_event(p, PROC_EV_STOP);
 }
 
 void proc_kill(struct proc *p, enum proc_why why)
 {
+	if (p->i.state >= PROC_ENDING)
+		return;
 	if (p->i.why == WHY_NONE)
 		p->i.why = (uint8_t)why;
 	proc_event(p, PROC_EV_KILL);
@@ -551,14 +605,15 @@ void proc_join(struct proc *p)
 	procs_expire();
 }
 
-/* --- questions ----------------------------------------------------------------------------------------------------- */
+/* --- questions -----------------------------------------------------------------------------------------------------
+ */
 
 static bool tree_over(const struct proc *p, int depth)
 {
 	if (!proc_over(p) || depth > 64)
 		return proc_over(p);
 	struct proc *child;
-	LIST_EACH(child, &p->brood, by_brood)
+	LIST_EACH (child, &p->brood, by_brood)
 		if (!tree_over(child, depth + 1))
 			return false;
 	return true;
@@ -660,7 +715,7 @@ struct proc *proc_by_name(struct span name, uid_t uid)
 	struct name *n = map_get_str(&core.names, name);
 	struct proc *p;
 	if (n)
-		LIST_EACH(p, &n->procs, by_name)
+		LIST_EACH (p, &n->procs, by_name)
 			if (uid == 0 || p->i.uid == uid)
 				return p;
 	return NULL;
@@ -671,7 +726,7 @@ bool proc_name_taken(struct span name, uid_t uid)
 	struct name *n = map_get_str(&core.names, name);
 	struct proc *p;
 	if (n)
-		LIST_EACH(p, &n->procs, by_name)
+		LIST_EACH (p, &n->procs, by_name)
 			if (!proc_over(p) && p->i.uid == uid)
 				return true;
 	return false;
@@ -683,7 +738,8 @@ struct proc *proc_by_origin(uid_t uid, struct span origin)
 	return p && p->i.uid == uid ? p : NULL;
 }
 
-/* --- journal -------------------------------------------------------------------------------------------------------- */
+/* --- journal --------------------------------------------------------------------------------------------------------
+ */
 
 static void put_text(struct buf *b, const struct proc *p)
 {
@@ -733,17 +789,19 @@ int proc_load_text(struct span body)
 		body.p += n;
 		body.n -= n;
 	}
-	if (id == 0 || id == UINT64_MAX || text[TEXT_NAME].n == 0 || body.n || proc_by_id(id) ||
+	if (core_saw(id) < 0 || text[TEXT_NAME].n == 0 || body.n || proc_by_id(id) || map_get(&core.gone, id) ||
 	    scan_check(text[TEXT_ARGV], NULL, &(struct scan_error){0}))
 		return -1;
 	return proc_make(id, text, instance) ? 0 : -1;
 }
 
+/* Also what a CRC does not tell: that nothing here can lead to an overflow or a circle. */
 static bool image_valid(const struct proc_image *i)
 {
 	return i->state < PROC_STATES && i->parent <= PARENT_FOREIGN && i->context <= CONTEXT_FORK &&
 	       i->kill_mode <= KILL_PROCESS && i->why <= WHY_LOST && i->stop_pending < PROC_EVENTS && i->joined <= 1 &&
-	       i->pid >= 0;
+	       i->pid >= 0 && (i->parent != PARENT_PROC || i->parent_id < i->id) && i->created >= 0 &&
+	       i->started >= 0 && i->ended >= 0 && i->deadline >= 0 && i->stop_timeout >= 0 && i->limit >= 0;
 }
 
 int proc_load_image(struct span body)
@@ -752,7 +810,7 @@ int proc_load_image(struct span body)
 	if (body.n != sizeof(i))
 		return -1;
 	memcpy(&i, body.p, sizeof(i));
-	struct proc *p = proc_by_id(i.id);
+	struct proc *p = core_saw(i.id) == 0 ? proc_by_id(i.id) : NULL;
 	if (!p || !image_valid(&i) || (proc_over(p) && i.state != PROC_EXITED))
 		return -1;
 	bool was_over = proc_over(p);
@@ -774,15 +832,28 @@ int proc_load_forget(struct span body)
 	if (body.n != sizeof(id))
 		return -1;
 	memcpy(&id, body.p, sizeof(id));
-	struct proc *p = proc_by_id(id);
-	if (!p || p->inst)
+	if (core_saw(id) < 0)
 		return -1;
+	must(map_put(&core.gone, id, &core) == 0);
+	struct proc *p = proc_by_id(id);
+	if (!p)
+		return 0;
+	if (p->inst) /* its next run follows in this turn */
+		p->inst->proc = NULL;
+	p->inst = NULL;
 	if (!proc_over(p)) {
 		core.alive--;
 		p->i.state = PROC_EXITED;
 	}
 	proc_detach(p);
 	return 0;
+}
+
+/* Its parent has ended, and it should. */
+static bool outlives_parent(const struct proc *p)
+{
+	const struct proc *parent = p->i.parent == PARENT_PROC ? proc_by_id(p->i.parent_id) : NULL;
+	return p->i.parent == PARENT_PROC && (!parent || proc_over(parent)) && ends_with(p, parent);
 }
 
 /* What a dead engine left half-done. What the keeper does not know was never sent, or was released. */
@@ -795,9 +866,12 @@ void proc_synced(struct proc *p)
 			core.ops->kill_tree(p);
 		if (p->i.deadline != NSEC_NEVER)
 			proc_arm(p, p->i.deadline);
+		if (p->i.state < PROC_STOPPING && outlives_parent(p))
+			proc_stop(p, SIGTERM, -1, WHY_PARENT);
 		return;
 	}
 	if (p->i.state == PROC_STARTING && p->inst) {
+		p->synced = true;
 		core.ops->spawn(p);
 		return;
 	}
@@ -812,7 +886,7 @@ void proc_synced(struct proc *p)
 		return;
 	}
 	proc_file(p);
-	touch_up(p);
+	brood_end(p);
 	if (p->inst)
 		inst_on_over(p->inst);
 }

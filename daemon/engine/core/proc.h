@@ -64,7 +64,7 @@ struct proc_image {
 	int32_t code, status; /* CLD_..., as waitid(2) */
 	int32_t step, error;  /* enum spawn_step, errno */
 	int32_t stop_signal;
-	uint32_t restarts; /* of its instance, when it was started */
+	uint32_t restarts;          /* of its instance, when it was started */
 	nsec_t stop_timeout, limit; /* limit: NSEC_NEVER for none */
 	nsec_t created, started, ended;
 	nsec_t deadline; /* of `stopping`, or of the limit; NSEC_NEVER */
@@ -84,7 +84,7 @@ enum proc_text {
 	PROC_TEXTS
 };
 
-struct name { /* all processes of one name, newest first */
+struct name {              /* all processes of one name, newest first */
 	struct list procs; /* struct proc.by_name */
 	struct span key;   /* owned */
 };
@@ -92,10 +92,10 @@ struct name { /* all processes of one name, newest first */
 struct proc {
 	struct proc_image i;
 	struct span text[PROC_TEXTS];
-	uint32_t instance; /* of the job, from 1 */
-	uint32_t slot;     /* the keeper's, while `slotted` */
-	bool slotted, synced;
-	struct inst *inst; /* whose current run it is; or NULL */
+	uint32_t instance;    /* of the job, from 1 */
+	uint32_t slot;        /* the keeper's, while `slotted` */
+	bool slotted, synced; /* synced: the keeper has told of it, or will */
+	struct inst *inst;    /* whose current run it is; or NULL */
 	struct name *name;
 	struct list by_all, by_name, by_end, dirty;
 	struct list brood, by_brood; /* children that are processes of ours; among its parent's */
@@ -107,6 +107,8 @@ struct proc {
 /* A new one in `starting`, on all lists, not yet sent to the keeper. TEXT is copied. The image's id, state and created
  * are set here. NULL when memory is out. */
 struct proc *proc_new(const struct proc_image *, const struct span text[PROC_TEXTS], uint32_t instance);
+/* The same with an id that the keeper has and the journal has lost. */
+struct proc *proc_again(uint64_t id, const struct proc_image *, const struct span text[PROC_TEXTS], uint32_t instance);
 /* It becomes the current run of an instance; NULL: it is that no more. */
 void proc_set_inst(struct proc *, struct inst *);
 /* Takes the record out of everything and journals that; freed after the next core_save(). It must be over. */
@@ -117,7 +119,8 @@ void proc_on_started(struct proc *, const struct link_msg *);
 void proc_on_failed(struct proc *, const struct link_msg *);
 void proc_on_exited(struct proc *, const struct link_msg *);
 void proc_on_empty(struct proc *);
-/* A process the keeper has and the journal does not know (its record was damaged): made from what the keeper says. */
+/* A process the keeper has and the journal does not know (its record was damaged): made from what the keeper says.
+ * NULL: it was forgotten, only the keeper has not heard of it yet; now it does. */
 struct proc *proc_adopt(const struct link_msg *);
 /* The foreign parent has ended. */
 void proc_on_parent_gone(struct proc *);

@@ -18,10 +18,16 @@ struct timers {
 	size_t n, cap;
 };
 
-/* Sets or moves. Without memory for one more the engine ends: a deadline must not be lost, and the next engine replays. */
+/* Sets or moves. Without memory for one more the engine ends: a deadline must not be lost, and the next engine replays.
+ */
 void timer_set(struct timers *, struct timer *, nsec_t at, void (*fire)(struct timer *));
 void timer_clear(struct timers *, struct timer *);
 static inline bool timer_is_set(const struct timer *t) { return t->pos != 0; }
+/* DELAY after NOW (both >= 0); what lies beyond the end of time is NSEC_NEVER. */
+static inline nsec_t timer_after(nsec_t now, nsec_t delay)
+{
+	return delay >= NSEC_NEVER - now ? NSEC_NEVER : now + delay;
+}
 nsec_t timers_next(const struct timers *); /* NSEC_NEVER: none */
 /* Fires all that are due at NOW, earliest first; each is cleared before it fires. */
 void timers_run(struct timers *, nsec_t now);

@@ -55,18 +55,18 @@ int waiter_park(struct waiter *w, const struct wait_ops *ops, struct subject *co
 	return 0;
 }
 
-/* The walk survives that a waiter which ends takes its links out of this very list: the rest of the list is moved
- * aside and each link goes back before its waiter attempts. */
+/* Each link goes to the end before its waiter attempts, so that all have had their turn when the first has. None
+ * leaves the list meanwhile: a subject is waited for as long as anybody still looks at it. */
 static void subject_serve(struct subject *s)
 {
-	struct list rest;
-	list_init(&rest);
-	while (!list_empty(&s->waiters))
-		list_push(&rest, list_shift(&s->waiters));
-	struct list *n;
-	while ((n = list_shift(&rest))) {
-		struct waiter *w = LIST_ENTRY(n, struct wait_link, by_subject)->waiter;
-		list_push(&s->waiters, n);
+	static uint64_t round;
+	struct wait_link *link;
+	round++;
+	while ((link = LIST_FIRST(&s->waiters, struct wait_link, by_subject)) && link->round != round) {
+		struct waiter *w = link->waiter;
+		link->round = round;
+		list_del(&link->by_subject);
+		list_push(&s->waiters, &link->by_subject);
 		if (w->ops->attempt(w) != STEP_DONE)
 			continue;
 		waiter_drop(w);

@@ -31,6 +31,7 @@ struct wait_ops {
 struct wait_link {
 	struct waiter *waiter;
 	struct list by_subject;
+	uint64_t round; /* in which its waiter attempted last */
 };
 
 struct waiter {
