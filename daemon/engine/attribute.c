@@ -3,6 +3,7 @@
 #include "daemon/engine/attribute.h"
 #include "daemon/engine/core/core.h"
 #include "daemon/engine/engine.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -98,15 +99,22 @@ bool proc_of_peer(const struct peer *peer, uint64_t *ret_id, struct span *ret_na
 	return true;
 }
 
+/* The value of KEY, which ends in '=', among N bytes of "K=V" strings; 0: it is not there. */
+static uint64_t claimed(const char *text, ssize_t n, const char *key)
+{
+	size_t len = strlen(key);
+	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1)
+		if (!strncmp(text + at, key, len))
+			return strtoull(text + at + len, NULL, 10);
+	return 0;
+}
+
 struct proc *attribute_claim(pid_t pid)
 {
-	static const char key[] = "MPD_PROCESS=";
 	static char text[256 << 10];
 	ssize_t n = proc_read(pid, "environ", text, sizeof(text));
-	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1)
-		if (!strncmp(text + at, key, sizeof(key) - 1))
-			return proc_by_id(strtoull(text + at + sizeof(key) - 1, NULL, 10));
-	return NULL;
+	bool ours = claimed(text, n, "MPD_KEEPER=") == (uint64_t)engine.keeper_pid; /* not of an mpd within, or around */
+	return ours ? proc_by_id(claimed(text, n, "MPD_PROCESS=")) : NULL;
 }
 
 /* --- the tree of a process, for display ---------------------------------------------------------------------------- */
@@ -129,13 +137,6 @@ static FILE *cgroup_procs(pid_t pid)
 	return f;
 }
 
-static FILE *children_of(pid_t pid)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-	return fopen(path, "re");
-}
-
 static size_t read_pids(FILE *f, pid_t *pids, size_t n, size_t max)
 {
 	if (!f)
@@ -144,6 +145,33 @@ static size_t read_pids(FILE *f, pid_t *pids, size_t n, size_t max)
 		n++;
 	fclose(f);
 	return n;
+}
+
+static bool has_pid(const pid_t *pids, size_t n, pid_t pid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+/* Adds the children of those that are there; whether there were any. (/proc/PID/task/PID/children is not in every
+ * kernel.) */
+static bool add_children(pid_t *pids, size_t *n)
+{
+	size_t before = *n;
+	DIR *dir = opendir("/proc");
+	for (struct dirent *e; dir && *n < TREE_MAX && (e = readdir(dir));) {
+		pid_t pid = (pid_t)atoi(e->d_name);
+		int ppid, session;
+		int64_t start;
+		if (pid > 0 && pid_stat(pid, &ppid, &session, &start) == 0 && has_pid(pids, *n, ppid) &&
+		    !has_pid(pids, *n, pid))
+			pids[(*n)++] = pid;
+	}
+	if (dir)
+		closedir(dir);
+	return *n > before;
 }
 
 void attribute_tree(const struct proc *p, void (*each)(pid_t, void *arg), void *arg)
@@ -156,8 +184,8 @@ void attribute_tree(const struct proc *p, void (*each)(pid_t, void *arg), void *
 		n = read_pids(cgroup_procs(p->i.pid), pids, 0, TREE_MAX);
 	} else {
 		pids[n++] = p->i.pid;
-		for (size_t at = 0; at < n; at++)
-			n = read_pids(children_of(pids[at]), pids, n, TREE_MAX);
+		while (add_children(pids, &n))
+			;
 	}
 	for (size_t i = 0; i < n; i++)
 		each(pids[i], arg);
