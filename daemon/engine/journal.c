@@ -50,8 +50,13 @@ static int map_grow(struct map_of *m, size_t need)
 	if (need <= m->size)
 		return 0;
 	size_t size = (need + JOURNAL_STEP - 1) / JOURNAL_STEP * JOURNAL_STEP;
-	if (posix_fallocate(m->fd, 0, (off_t)size) != 0)
+	int error;
+	while ((error = posix_fallocate(m->fd, 0, (off_t)size)) == EINTR)
+		;
+	if (error) {
+		errno = error;
 		return -1;
+	}
 	char *p = m->p ? mremap(m->p, m->size, size, MREMAP_MAYMOVE)
 		       : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
 	if (p == MAP_FAILED)
@@ -87,7 +92,7 @@ static uint32_t record_crc(uint32_t type, struct span a, struct span b)
 	return b.n ? crc32c(crc, b.p, b.n) : crc;
 }
 
-/* --- replay -------------------------------------------------------------------------------------------------------- */
+/* --- replay ------------------------------------------------------------------------------------------------------- */
 
 static void replay(struct map_of *m, uint64_t tail, int (*each)(enum journal_type, struct span, void *), void *arg)
 {
@@ -112,6 +117,8 @@ int journal_open(int fd, int (*each)(enum journal_type, struct span, void *), vo
 {
 	struct stat st;
 	stats = (struct journal_stats){0};
+	turn_failed = false;
+	live_bytes = 0; /* not known; what is long is compacted soon: while it is replayed, nobody is served */
 	journal = (struct map_of){.fd = fd};
 	if (fstat(fd, &st) < 0)
 		return -1;
@@ -132,13 +139,12 @@ int journal_open(int fd, int (*each)(enum journal_type, struct span, void *), vo
 	uint64_t tail = atomic_load(&head_of(&journal)->tail);
 	replay(&journal, MIN(tail, journal.size), each, arg);
 	atomic_store(&head_of(&journal)->tail, journal.end);
-	live_bytes = journal.end;
 	return 0;
 }
 
 void journal_close(void) { map_end(&journal); }
 
-/* --- writing -------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 void journal_add2(enum journal_type type, const void *a, size_t na, const void *b, size_t nb)
 {

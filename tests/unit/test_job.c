@@ -31,8 +31,7 @@ static void assert_state(enum inst_state want)
 	assert_int_equal(inst()->i.state, want);
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------
- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 #define ___ -1 /* nothing happens */
 #define STP INST_STOPPED

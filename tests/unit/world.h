@@ -24,8 +24,7 @@
 #define WORLD_SLOTS 256
 #define WORLD_IDS 400000
 
-/* --- the journal ----------------------------------------------------------------------------------------------------
- */
+/* --- the journal -------------------------------------------------------------------------------------------------- */
 
 struct world_record {
 	unsigned type;
@@ -59,8 +58,7 @@ static void book_add(enum journal_type type, const void *a, size_t na, const voi
 	book.v[book.n++] = (struct world_record){type, {body, na + nb}};
 }
 
-/* --- the keeper -----------------------------------------------------------------------------------------------------
- */
+/* --- the keeper --------------------------------------------------------------------------------------------------- */
 
 enum world_slot_state { WORLD_FREE, WORLD_FAILED, WORLD_RUNNING, WORLD_EXITED };
 
@@ -232,8 +230,7 @@ static void keeper_do(const struct world_msg *o)
 	}
 }
 
-/* --- the engine ------------------------------------------------------------------------------------------------------
- */
+/* --- the engine --------------------------------------------------------------------------------------------------- */
 
 static void engine_send(struct link_msg m, bool once, bool job_run)
 {

@@ -176,8 +176,7 @@ static enum inst_state act_spawn(struct inst *t)
 	return INST_STARTING;
 }
 
-/* --- the table -----------------------------------------------------------------------------------------------------
- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 typedef enum inst_state inst_action(struct inst *);
 

@@ -176,8 +176,12 @@ static void proc_detach(struct proc *p)
 	list_push(&core.dropped[0], &p->by_all);
 }
 
+static void proc_release(struct proc *);
+
 void proc_forget(struct proc *p)
 {
+	if (p->slotted)
+		proc_release(p);
 	proc_detach(p);
 	core.ops->save(JOURNAL_FORGET, &p->i.id, sizeof(p->i.id), NULL, 0);
 	core.ops->forgotten(p);
@@ -266,12 +270,20 @@ static void brood_end(struct proc *p)
 			proc_stop(child, SIGTERM, -1, WHY_PARENT);
 }
 
+/* What is left of a tree can be killed for as long as the keeper knows it: then it is released when that is gone, or
+ * forgotten. */
+static void proc_release(struct proc *p)
+{
+	core.ops->release(p);
+	p->slotted = false;
+}
+
 static enum proc_state proc_end(struct proc *p)
 {
 	proc_arm(p, NSEC_NEVER);
 	core.ops->drain(p);
-	core.ops->release(p);
-	p->slotted = false;
+	if (!p->i.leftover)
+		proc_release(p);
 	if (p->i.pid && map_get(&core.pids, (uint64_t)p->i.pid) == p)
 		map_del(&core.pids, (uint64_t)p->i.pid);
 	core.alive--;
@@ -364,7 +376,27 @@ static enum proc_state act_pend_kill(struct proc *p)
 /* The keeper tells again what the journal knows: it may forget it. */
 static enum proc_state act_release(struct proc *p)
 {
-	core.ops->release(p);
+	if (!p->i.leftover)
+		proc_release(p);
+	return PROC_EXITED;
+}
+
+static enum proc_state act_kill_leftover(struct proc *p)
+{
+	if (p->i.leftover && p->slotted && !p->i.tree_killed) {
+		p->i.tree_killed = 1;
+		core.ops->kill_tree(p);
+	}
+	return PROC_EXITED;
+}
+
+static enum proc_state act_leftover_gone(struct proc *p)
+{
+	if (!p->i.leftover)
+		return PROC_EXITED;
+	p->i.leftover = p->i.tree_killed = 0;
+	proc_release(p);
+	subject_touch(&p->subject);
 	return PROC_EXITED;
 }
 
@@ -408,9 +440,9 @@ static proc_action *const rule[PROC_STATES][PROC_EVENTS] = {
 	[PROC_EXITED] = {[PROC_EV_STARTED] = NULL,
 			 [PROC_EV_FAILED] = act_release,
 			 [PROC_EV_EXIT] = act_release,
-			 [PROC_EV_EMPTY] = NULL,
+			 [PROC_EV_EMPTY] = act_leftover_gone,
 			 [PROC_EV_STOP] = NULL,
-			 [PROC_EV_KILL] = NULL,
+			 [PROC_EV_KILL] = act_kill_leftover,
 			 [PROC_EV_TIMER] = NULL},
 };
 
@@ -576,9 +608,9 @@ void proc_stop(struct proc *p, int signo, nsec_t timeout, enum proc_why why)
 
 void proc_kill(struct proc *p, enum proc_why why)
 {
-	if (p->i.state >= PROC_ENDING)
+	if (p->i.state == PROC_ENDING)
 		return;
-	if (p->i.why == WHY_NONE)
+	if (p->i.why == WHY_NONE && !proc_over(p))
 		p->i.why = (uint8_t)why;
 	proc_event(p, PROC_EV_KILL);
 }
@@ -605,8 +637,7 @@ void proc_join(struct proc *p)
 	procs_expire();
 }
 
-/* --- questions -----------------------------------------------------------------------------------------------------
- */
+/* --- questions ---------------------------------------------------------------------------------------------------- */
 
 static bool tree_over(const struct proc *p, int depth)
 {
@@ -738,8 +769,7 @@ struct proc *proc_by_origin(uid_t uid, struct span origin)
 	return p && p->i.uid == uid ? p : NULL;
 }
 
-/* --- journal --------------------------------------------------------------------------------------------------------
- */
+/* --- journal ------------------------------------------------------------------------------------------------------ */
 
 static void put_text(struct buf *b, const struct proc *p)
 {
@@ -859,8 +889,11 @@ static bool outlives_parent(const struct proc *p)
 /* What a dead engine left half-done. What the keeper does not know was never sent, or was released. */
 void proc_synced(struct proc *p)
 {
-	if (proc_over(p))
+	if (proc_over(p)) {
+		if (p->i.leftover && p->i.tree_killed && p->slotted)
+			core.ops->kill_tree(p);
 		return;
+	}
 	if (p->synced) {
 		if (p->i.tree_killed)
 			core.ops->kill_tree(p);
