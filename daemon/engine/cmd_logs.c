@@ -24,7 +24,7 @@ struct logs {
 
 static struct span log_path(const struct target *t, int stream)
 {
-	return t->proc ? t->proc->text[TEXT_OUT + stream] : SPAN("");
+	return t->proc && t->proc->i.captured >> stream & 1 ? t->proc->text[TEXT_OUT + stream] : SPAN("");
 }
 
 static int64_t log_size(const char *path)

@@ -375,7 +375,9 @@ static struct proc *start_record(struct start *s, unsigned k, struct span origin
 	const struct span text[PROC_TEXTS] = {
 		[TEXT_NAME] = buf_view(&name),	       [TEXT_ARGV] = buf_view(&s->argv_json),
 		[TEXT_CWD] = buf_view(&s->cwd_text),   [TEXT_JOB] = SPAN(""),
-		[TEXT_OUT] = buf_view(&out),	       [TEXT_ERR] = buf_view(&err),
+		[TEXT_IN] = s->plan.path[0],
+		[TEXT_OUT] = s->image.captured & 1 ? buf_view(&out) : s->plan.path[1],
+		[TEXT_ERR] = s->image.captured & 2 ? buf_view(&err) : s->plan.path[2],
 		[TEXT_SESSION] = origin,
 	};
 	return proc_new(&s->image, text, s->numbered ? k + 1 : 0);

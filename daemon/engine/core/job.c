@@ -99,9 +99,13 @@ static void plan_argv(const struct plan *plan, struct buf *out)
 	buf_putc(out, ']');
 }
 
-/* STATE/log/web.log and STATE/log/web.err.log, where the job names none. */
-static void log_path(const struct inst *t, int stream, struct buf *out)
+/* A file of the plan's; or, captured, the job's log: STATE/log/web.log and STATE/log/web.err.log where it names none. */
+static void output_path(const struct inst *t, const struct plan *plan, int stream, struct buf *out)
 {
+	if (plan->stdio[stream + 1] == PLAN_FILE)
+		buf_puts(out, (const char *)plan + plan->path[stream + 1]);
+	if (plan->stdio[stream + 1] != PLAN_PIPE)
+		return;
 	uint32_t named = t->job->def->log_file[stream];
 	if (named)
 		buf_puts(out, tab_str(t->job->tab, named));
@@ -136,16 +140,17 @@ static struct proc *inst_run(struct inst *t, uint64_t id)
 	buf_clear(&out, 4096);
 	buf_clear(&err, 4096);
 	plan_argv(plan, &argv);
-	log_path(t, 0, &out);
-	log_path(t, 1, &err);
+	output_path(t, plan, 0, &out);
+	output_path(t, plan, 1, &err);
 	const struct proc_image image = inst_run_image(t, plan);
 	const struct span text[PROC_TEXTS] = {
 		[TEXT_NAME] = t->name,
 		[TEXT_ARGV] = buf_view(&argv),
 		[TEXT_CWD] = span_of(plan->cwd ? (const char *)plan + plan->cwd : "/"),
 		[TEXT_JOB] = span_of(t->job->name),
-		[TEXT_OUT] = image.captured & 1 ? buf_view(&out) : SPAN(""),
-		[TEXT_ERR] = image.captured & 2 ? buf_view(&err) : SPAN(""),
+		[TEXT_IN] = span_of(plan->stdio[0] == PLAN_FILE ? (const char *)plan + plan->path[0] : ""),
+		[TEXT_OUT] = buf_view(&out),
+		[TEXT_ERR] = buf_view(&err),
 		[TEXT_SESSION] = SPAN(""),
 	};
 	struct proc *p = proc_again(id, &image, text, t->i.instance);

@@ -176,7 +176,13 @@ static void proc_detach(struct proc *p)
 	list_push(&core.dropped[0], &p->by_all);
 }
 
-static void proc_release(struct proc *);
+/* What is left of a tree can be killed for as long as the keeper knows it: then it is released when that is gone, or
+ * forgotten. */
+static void proc_release(struct proc *p)
+{
+	core.ops->release(p);
+	p->slotted = false;
+}
 
 void proc_forget(struct proc *p)
 {
@@ -268,14 +274,6 @@ static void brood_end(struct proc *p)
 	LIST_EACH (child, &p->brood, by_brood)
 		if (ends_with(child, p) && child->synced && !proc_over(child))
 			proc_stop(child, SIGTERM, -1, WHY_PARENT);
-}
-
-/* What is left of a tree can be killed for as long as the keeper knows it: then it is released when that is gone, or
- * forgotten. */
-static void proc_release(struct proc *p)
-{
-	core.ops->release(p);
-	p->slotted = false;
 }
 
 static enum proc_state proc_end(struct proc *p)
@@ -574,8 +572,7 @@ struct proc *proc_adopt(const struct link_msg *m)
 		return p;
 	char name[32];
 	int n = snprintf(name, sizeof(name), "recovered-%llu", (unsigned long long)m->id);
-	const struct span text[PROC_TEXTS] = {{name, (size_t)n}, SPAN("[]"), SPAN(""), SPAN(""),
-					      SPAN(""),          SPAN(""),   SPAN("")};
+	const struct span text[PROC_TEXTS] = {[TEXT_NAME] = {name, (size_t)n}, [TEXT_ARGV] = SPAN("[]")};
 	const struct proc_image image = {
 		.kill_mode = KILL_TREE, .stop_signal = SIGTERM, .stop_timeout = 10 * NSEC_PER_SEC, .limit = NSEC_NEVER};
 	return proc_again(m->id, &image, text, 0);
@@ -690,13 +687,17 @@ static void first_of_argv(const struct proc *p, struct buf *out)
 
 struct span proc_fail_subject(const struct proc *p)
 {
+	static const enum proc_text texts[] = {[STEP_CHDIR] = TEXT_CWD,
+					       [STEP_STDIN] = TEXT_IN,
+					       [STEP_STDOUT] = TEXT_OUT,
+					       [STEP_STDERR] = TEXT_ERR};
 	static struct buf out;
 	buf_clear(&out, 4096);
-	if (p->i.step == STEP_CHDIR)
-		buf_span(&out, p->text[TEXT_CWD]);
-	else if (p->i.step == STEP_EXEC)
+	if (p->i.step == STEP_EXEC)
 		first_of_argv(p, &out);
-	else
+	else if (p->i.step >= 0 && (size_t)p->i.step < ARRAY_LEN(texts) && texts[p->i.step] != TEXT_NAME)
+		buf_span(&out, p->text[texts[p->i.step]]);
+	if (out.len == 0)
 		buf_puts(&out, spawn_step_name(p->i.step));
 	return (struct span){buf_str(&out), out.len};
 }

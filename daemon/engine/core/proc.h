@@ -78,7 +78,8 @@ enum proc_text {
 	TEXT_ARGV, /* as JSON, for display */
 	TEXT_CWD,  /* for display */
 	TEXT_JOB,  /* the job's name, or "" */
-	TEXT_OUT,  /* path of the log, or "" */
+	TEXT_IN,   /* path of the file it reads from, or "" */
+	TEXT_OUT,  /* path of the log (where it is captured) or of the file it writes to, or "" */
 	TEXT_ERR,
 	TEXT_SESSION, /* session (16 bytes) and the raw id of the request that started it; or "" */
 	PROC_TEXTS
