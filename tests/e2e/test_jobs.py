@@ -248,7 +248,8 @@ def test_kill_mode(make_mpd, script, fifo, mode, spared):
     if spared == 0:
         assert all(wait_dead(pid) for pid in pids)
     else:
-        assert wait_dead(pids[0], 0) is (mode == "group") and alive(pids[1])
+        assert wait_dead(pids[0]) if mode == "group" else alive(pids[0])
+        assert alive(pids[1])
     for pid in filter(alive, pids):
         os.kill(pid, signal.SIGKILL)
 
