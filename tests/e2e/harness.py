@@ -28,6 +28,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -101,6 +102,24 @@ def all_stats():
         if name.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 yield stat_of(name)
+
+
+_lock = threading.Lock()  # held while we make children and while we look at them
+_ours = set()  # pids of children that we made, not orphans that came to us
+
+
+def spawn(argv, **kwargs):
+    """A process of the test's own, beside daemons that come and go."""
+    with _lock:
+        proc = subprocess.Popen([str(word) for word in argv], **kwargs)
+        _ours.add(proc.pid)
+    return proc
+
+
+def orphans():
+    """Our children that we did not make: what got loose."""
+    with _lock:
+        return [s for s in children_of(os.getpid()) if s.pid not in _ours]
 
 
 def children_of(pid):
@@ -261,6 +280,54 @@ class Connection:
         return session
 
 
+class Client:
+    """What a client has to do to outlive engines: a session, ids that do not repeat, and sending again."""
+
+    def __init__(self, mpd):
+        self.path, self.session, self.connection = mpd.socket, secrets.token_hex(16), None
+        self.number, self.open = 0, {}
+
+    def close(self):
+        if self.connection:
+            self.connection.close()
+
+    def _connect(self):
+        self.close()
+        self.connection = Connection(self.path)
+        self.connection.send_line({"id": "hello", "method": "mpd.hello", "params": {"session": self.session}})
+        self.connection.reply("hello")
+        for request in self.open.values():
+            self.connection.send_line(request)
+
+    def post(self, method, /, **params):
+        """Sends, and returns the id to wait() for."""
+        self.number += 1
+        self.open[self.number] = {"id": self.number, "method": method, "params": params}
+        if self.connection:
+            with contextlib.suppress(ConnectionLost):
+                self.connection.send_line(self.open[self.number])
+        return self.number
+
+    def wait(self, number):
+        while True:
+            try:
+                if not self.connection:
+                    self._connect()
+                result = self.connection.reply(number)
+            except ConnectionLost:
+                self.close()
+                self.connection = None
+                continue
+            except RpcError:
+                del self.open[number]
+                raise
+            del self.open[number]
+            return result
+
+    def call(self, method, /, **params):
+        return self.wait(self.post(method, **params))
+
+
 # --- the daemon -----------------------------------------------------------------------------------------------------
 
 class StartFailed(Exception):
@@ -271,11 +338,23 @@ class StartFailed(Exception):
         super().__init__(f"mpd did not start (exit {code}):\n{log}")
 
 
+def run(argv, feed, timeout, **kwargs):
+    """Runs a program to its end with this text on its stdin: (exit status, stdout, stderr)."""
+    with spawn(argv, stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE, stdout=subprocess.PIPE,
+               stderr=subprocess.PIPE, text=True, errors="surrogateescape", **kwargs) as proc:
+        try:
+            out, err = proc.communicate(feed, timeout)
+        finally:
+            if proc.poll() is None:
+                proc.kill()
+    return proc.returncode, out, err
+
+
 class Ctl:
     """How an mpctl ended."""
 
     def __init__(self, done):
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+        self.code, self.out, self.err = done
 
     def __repr__(self):
         return f"<mpctl exit={self.code} out={self.out!r} err={self.err!r}>"
@@ -286,8 +365,6 @@ class Ctl:
 
 class Daemon:
     """One keeper with its engine. The harness waits for it to be ready, and stops it after the test."""
-
-    keepers = set()  # pids of all that the tests have started
 
     def __init__(self, config=None, env=None, args=(), engine=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="mpd-", dir="/tmp"))
@@ -305,7 +382,7 @@ class Daemon:
         for inside in ("MPD_PROCESS", "MPD_PARENT", "MPD_NAME", "MPCTL_SOCKET"):
             self.env.pop(inside, None)
         self.proc, self.ready = None, False
-        self.strangers = {s.pid for s in children_of(os.getpid())}
+        self.strangers = {s.pid for s in orphans()}
 
     # start and stop
 
@@ -315,9 +392,8 @@ class Daemon:
             path.unlink(missing_ok=True)
             notify.bind(str(path))
             with open(self.logfile, "ab") as log:
-                self.proc = subprocess.Popen(self.args, env={**self.env, "NOTIFY_SOCKET": str(path)}, cwd=self.dir,
-                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-            Daemon.keepers.add(self.proc.pid)
+                self.proc = spawn(self.args, env={**self.env, "NOTIFY_SOCKET": str(path)}, cwd=self.dir,
+                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
             self._wait_ready(notify)
         return self
 
@@ -369,7 +445,7 @@ class Daemon:
         found = {}
         end = time.monotonic() + grace
         while True:
-            living = [s for s in children_of(os.getpid()) if s.pid not in self.strangers | Daemon.keepers]
+            living = [s for s in orphans() if s.pid not in self.strangers]
             for s in living:
                 if s.state in "ZX":
                     with contextlib.suppress(ChildProcessError):
@@ -466,15 +542,13 @@ class Daemon:
 
     def ctl(self, *args, input=None, env=None, timeout=20, cwd=None):
         """Runs mpctl to its end."""
-        feed = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
-        return Ctl(subprocess.run([str(MPCTL), *map(str, args)], env=self.ctl_env(env), cwd=cwd, capture_output=True,
-                                  text=True, errors="surrogateescape", timeout=timeout * SLOW, **feed))
+        return Ctl(run([MPCTL, *args], input, timeout * SLOW, env=self.ctl_env(env), cwd=cwd))
 
     @contextlib.contextmanager
     def ctl_popen(self, *args, env=None, **kwargs):
         """An mpctl that runs beside the test; it is ended with the block."""
         kwargs = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **kwargs}
-        with subprocess.Popen([str(MPCTL), *map(str, args)], env=self.ctl_env(env), **kwargs) as proc:
+        with spawn([MPCTL, *args], env=self.ctl_env(env), **kwargs) as proc:
             try:
                 yield proc
             finally:
@@ -483,9 +557,8 @@ class Daemon:
 
     def shell(self, script, *args, env=None, timeout=20, cwd=None):
         """Runs a shell script in which `mpctl` is this build's, talking to this daemon."""
-        return Ctl(subprocess.run(["/bin/bash", "-c", script, "bash", *map(str, args)], stdin=subprocess.DEVNULL,
-                                  env=self.ctl_env({"PATH": TOOL_PATH, **(env or {})}), cwd=cwd or self.dir, text=True,
-                                  capture_output=True, errors="surrogateescape", timeout=timeout * SLOW))
+        return Ctl(run(["/bin/bash", "-c", script, "bash", *args], None, timeout * SLOW,
+                       env=self.ctl_env({"PATH": TOOL_PATH, **(env or {})}), cwd=cwd or self.dir))
 
     # the engine
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SLOW, TOOL_PATH, RpcError, alive, open_fds, stat_of, until, wait_dead
+from harness import PATIENCE, SLOW, TOOL_PATH, RpcError, alive, open_fds, spawn, stat_of, wait_dead
 
 FOREVER = ["/bin/sleep", "1000"]
 
@@ -535,9 +535,8 @@ def test_daemonic_children_may_be_allowed(make_mpd, fifo):
 
 
 def test_a_foreign_shell_is_the_parent_of_its_daemonic_processes(mpd):
-    with subprocess.Popen(["/bin/bash", "-c", "mpctl start --name tied --daemon -- sleep 1000; echo up; read x; exit 0"],
-                          env=mpd.ctl_env({"PATH": TOOL_PATH}), stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, text=True) as shell:
+    with spawn(["/bin/bash", "-c", "mpctl start --name tied --daemon -- sleep 1000; echo up; read x; exit 0"],
+               env=mpd.ctl_env({"PATH": TOOL_PATH}), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
         lines = [shell.stdout.readline()]
         while lines[-1] != "up\n":
             assert lines[-1], lines
@@ -550,7 +549,7 @@ def test_a_foreign_shell_is_the_parent_of_its_daemonic_processes(mpd):
 
 
 def test_a_foreign_parent_by_its_pid(mpd):
-    with subprocess.Popen(["/bin/sleep", "1000"]) as parent:
+    with spawn(["/bin/sleep", "1000"]) as parent:
         mpd.begin(*FOREVER, name="tied", daemon=True, parent={"pid": parent.pid})
         assert mpd.process("tied")["parent"] == {"pid": parent.pid}
         parent.kill()
