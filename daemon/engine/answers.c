@@ -108,7 +108,8 @@ static struct answer *answer_new(struct span id, struct span reply)
 	a->id = (struct span){a->text, id.n};
 	a->reply = (struct span){a->text + id.n, reply.n};
 	memcpy(a->text, id.p, id.n);
-	memcpy(a->text + id.n, reply.p, reply.n);
+	if (reply.n)
+		memcpy(a->text + id.n, reply.p, reply.n);
 	return a;
 }
 
@@ -166,7 +167,7 @@ int answers_load(struct span body, nsec_t now)
 	if (body.n < sizeof(h))
 		return -1;
 	memcpy(&h, body.p, sizeof(h));
-	if (h.id_length == 0 || h.id_length >= body.n - sizeof(h))
+	if (h.id_length == 0 || h.id_length > body.n - sizeof(h))
 		return -1;
 	struct span id = {body.p + sizeof(h), h.id_length};
 	remember(&h.key, id, (struct span){id.p + id.n, body.n - sizeof(h) - id.n}, now);

@@ -14,7 +14,8 @@
 #define ANSWERS_SESSIONS_MAX 4096
 #define ANSWERS_KEEP (60 * NSEC_PER_SEC)
 
-/* The reply (a whole JSON object without newline) to ID (raw JSON), or false. Valid until the next call. */
+/* The reply (a whole JSON object without newline) to ID (raw JSON), or false. Empty: it was accepted and not answered
+ * yet. Valid until the next call. */
 bool answers_find(uid_t, const uint8_t session[16], struct span id, struct span *ret_reply);
 /* Records it here and in the journal (one JOURNAL_ANSWER record, in this turn's transaction). */
 void answers_put(uid_t, const uint8_t session[16], struct span id, struct span reply, nsec_t now);

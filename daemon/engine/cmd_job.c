@@ -9,7 +9,7 @@ static bool wanted(bool given, bool wait) { return !given || wait; }
 static int event_all(struct req *req, struct targets *ts, enum inst_event event, bool wait, nsec_t deadline,
 		     struct fault *fault)
 {
-	for (size_t i = 0; i < ts->n; i++)
+	for (size_t i = 0; !req->again && i < ts->n; i++)
 		inst_event(ts->v[i].inst, event);
 	return await_targets(req, ts, wait ? AWAIT_SETTLED : AWAIT_NOTHING, false, deadline, fault);
 }

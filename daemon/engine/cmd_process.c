@@ -48,7 +48,7 @@ int cmd_process_terminate(struct req *req, const void *args, struct fault *fault
 	if (code)
 		return code;
 	bool alone = GIVEN(a, process_terminate, tree) && !a->tree;
-	for (size_t i = 0; i < ts.n; i++) {
+	for (size_t i = 0; !req->again && i < ts.n; i++) {
 		struct proc *p = ts.v[i].proc;
 		if (p && proc_signal(p, SIGTERM, alone ? SCOPE_PROCESS : SCOPE_TREE) < 0)
 			proc_stop(p, SIGTERM, -1, WHY_NONE); /* still starting */

@@ -16,7 +16,7 @@
 #define JOURNAL_MAGIC 0x314c4e4a44504dull /* "MPDJNL1" */
 #define JOURNAL_STEP ((size_t)256 << 10)
 #define JOURNAL_RECORD_MAX ((size_t)64 << 20)
-#define JOURNAL_BLOAT ((size_t)1 << 20)
+#define JOURNAL_BLOAT ((size_t)512 << 10)
 
 struct head {
 	uint64_t magic;
@@ -39,7 +39,7 @@ struct map_of {
 
 static struct map_of journal = {.fd = -1};
 static struct journal_stats stats;
-static size_t live_bytes; /* of the journal after its last compaction */
+static size_t live_bytes; /* of the journal after its last compaction; 0: not known */
 static bool turn_failed;
 
 static size_t align8(size_t n) { return (n + 7) & ~(size_t)7; }
@@ -179,7 +179,7 @@ int journal_commit(void)
 	return 0;
 }
 
-bool journal_bloated(void) { return turn_failed || journal.end > JOURNAL_BLOAT + 4 * live_bytes; }
+bool journal_bloated(void) { return turn_failed || journal.end > JOURNAL_BLOAT + 2 * live_bytes; }
 
 int journal_compact(void (*save)(void), int (*give)(int fd))
 {

@@ -174,10 +174,22 @@ static bool answer_again(struct req *r)
 	struct span reply;
 	if (!is_recorded(r) || !answers_find(r->conn->peer.uid, r->conn->session, r->id, &reply))
 		return false;
+	if (reply.n == 0) {
+		r->again = true;
+		return false;
+	}
 	buf_span(answer_begin(r->conn, r->batch), reply);
 	answer_end(r->conn, r->batch);
 	req_free(r);
 	return true;
+}
+
+void req_park(struct req *r, void (*cancel)(struct req *), void *wait)
+{
+	r->cancel = cancel;
+	r->wait = wait;
+	if (is_recorded(r) && !r->again)
+		answers_put(r->conn->peer.uid, r->conn->session, r->id, (struct span){NULL, 0}, loop_now());
 }
 
 static struct req *req_find(const struct conn *c, struct span id, const struct req *but)

@@ -29,6 +29,7 @@ struct req {
 	 * wait apart and returns; rpc then answers (CANCELLED) or not, and frees. */
 	void (*cancel)(struct req *);
 	void *wait; /* the handler's */
+	bool again; /* an engine before this one accepted it: its effect is there */
 	size_t at;  /* where its answer begins in the buffer; between reply_begin() and reply_end() */
 	char id_text[RPC_ID_MAX];
 };
@@ -53,12 +54,9 @@ void req_fail(struct req *, const struct fault *);
 void rpc_refuse(struct conn *, const struct fault *);
 /* The JSON of an error reply, without newline. ID {NULL, 0} becomes null. */
 void rpc_put_fault(struct buf *, struct span id, const struct fault *);
-/* Parks: the handler returns 0 after it. */
-static inline void req_park(struct req *r, void (*cancel)(struct req *), void *wait)
-{
-	r->cancel = cancel;
-	r->wait = wait;
-}
+/* Parks: the handler returns 0 after it. What must not be done twice counts as accepted from then on: sent again in its
+ * session it comes with `again` set, and only waits. */
+void req_park(struct req *, void (*cancel)(struct req *), void *wait);
 /* The `cancel` command: finds the request of C whose id is ID (raw), ends it with CANCELLED. False: none such. */
 bool rpc_cancel(struct conn *, struct span id);
 

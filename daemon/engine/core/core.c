@@ -109,6 +109,7 @@ void core_synced(void)
 		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
 			inst_synced(&core.jobs[j].insts[n]);
 	map_done(&core.gone);
+	core.synced = true;
 	procs_expire();
 }
 

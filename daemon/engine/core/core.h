@@ -46,6 +46,8 @@ struct core {
 	struct list procs;        /* struct proc.by_all, in order of creation */
 	struct list ended, known; /* struct proc.by_end: exited and not joined; exited and joined. Oldest first */
 	size_t alive, nended, nknown;
+	size_t nleft; /* over, but the keeper still has them, so that what they have left can be killed */
+	bool synced;
 
 	struct job *jobs;
 	size_t njobs;
@@ -67,6 +69,7 @@ extern struct core core;
 #define CORE_ID_MAX ((uint64_t)1 << 53) /* ids stay exact in a double */
 #define CORE_ENDED_MAX 10000u           /* records nobody joined */
 #define CORE_KNOWN_MAX 1000u            /* records that were joined, or superseded */
+#define CORE_LEFT_MAX 64u               /* slots of the keeper's that only leftovers hold */
 
 void core_init(const struct core_ops *, nsec_t now);
 void core_done(void);

@@ -99,7 +99,8 @@ static void plan_argv(const struct plan *plan, struct buf *out)
 	buf_putc(out, ']');
 }
 
-/* A file of the plan's; or, captured, the job's log: STATE/log/web.log and STATE/log/web.err.log where it names none. */
+/* A file of the plan's; or, captured, the job's log: STATE/log/web.log and STATE/log/web.err.log where it names none.
+ */
 static void output_path(const struct inst *t, const struct plan *plan, int stream, struct buf *out)
 {
 	if (plan->stdio[stream + 1] == PLAN_FILE)

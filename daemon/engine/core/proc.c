@@ -3,7 +3,8 @@
  * The life of a process. Invariants:
  * 1. proc_event() is the only writer of the state; rule[state][event] has an answer in every cell.
  * 2. Every change of the image marks it dirty; it is journaled before anything is told about it.
- * 3. The keeper holds an exit until RELEASE, and RELEASE is asked for only by what the journal then shows as exited.
+ * 3. The keeper holds an exit until RELEASE, and RELEASE is asked for only by what the journal then shows as exited:
+ *    at once, or, where something of the tree lives on, when that is killed or the record is of no more use.
  * 4. A record is on `ended` or `known` exactly while it is over and is not the current run of an instance.
  * 5. A parent is older than its children. When its record goes, they become its parent's: who waits for a whole tree
  *    waits for them, too.
@@ -176,17 +177,28 @@ static void proc_detach(struct proc *p)
 	list_push(&core.dropped[0], &p->by_all);
 }
 
-/* What is left of a tree can be killed for as long as the keeper knows it: then it is released when that is gone, or
- * forgotten. */
 static void proc_release(struct proc *p)
 {
+	core.nleft -= p->left;
+	p->left = p->slotted = false;
 	core.ops->release(p);
-	p->slotted = false;
+}
+
+/* Over: released, unless something is left that can be killed for as long as the keeper keeps it. Not so many that none
+ * could be started. */
+static void proc_let_go(struct proc *p)
+{
+	if (!p->i.leftover || core.nleft >= CORE_LEFT_MAX) {
+		proc_release(p);
+	} else if (!p->left) {
+		p->left = true;
+		core.nleft++;
+	}
 }
 
 void proc_forget(struct proc *p)
 {
-	if (p->slotted)
+	if (p->left)
 		proc_release(p);
 	proc_detach(p);
 	core.ops->save(JOURNAL_FORGET, &p->i.id, sizeof(p->i.id), NULL, 0);
@@ -204,6 +216,8 @@ void proc_set_inst(struct proc *p, struct inst *t)
 		p->i.joined = 1;
 		proc_dirty(p);
 	}
+	if (!t && p->left && !p->i.tree_killed)
+		proc_release(p);
 	proc_file(p);
 }
 
@@ -212,6 +226,8 @@ static bool proc_waited(const struct proc *p) { return subject_waited(&p->subjec
 void procs_expire(void)
 {
 	struct proc *p, *tmp;
+	if (!core.synced)
+		return;
 	LIST_EACH_SAFE (p, tmp, &core.known, by_end) {
 		if (core.nknown <= CORE_KNOWN_MAX)
 			break;
@@ -280,8 +296,7 @@ static enum proc_state proc_end(struct proc *p)
 {
 	proc_arm(p, NSEC_NEVER);
 	core.ops->drain(p);
-	if (!p->i.leftover)
-		proc_release(p);
+	proc_let_go(p);
 	if (p->i.pid && map_get(&core.pids, (uint64_t)p->i.pid) == p)
 		map_del(&core.pids, (uint64_t)p->i.pid);
 	core.alive--;
@@ -371,17 +386,16 @@ static enum proc_state act_pend_kill(struct proc *p)
 	return PROC_STARTING;
 }
 
-/* The keeper tells again what the journal knows: it may forget it. */
+/* The keeper tells again what the journal knows. */
 static enum proc_state act_release(struct proc *p)
 {
-	if (!p->i.leftover)
-		proc_release(p);
+	proc_let_go(p);
 	return PROC_EXITED;
 }
 
 static enum proc_state act_kill_leftover(struct proc *p)
 {
-	if (p->i.leftover && p->slotted && !p->i.tree_killed) {
+	if (p->left && !p->i.tree_killed) {
 		p->i.tree_killed = 1;
 		core.ops->kill_tree(p);
 	}
@@ -390,11 +404,10 @@ static enum proc_state act_kill_leftover(struct proc *p)
 
 static enum proc_state act_leftover_gone(struct proc *p)
 {
-	if (!p->i.leftover)
-		return PROC_EXITED;
 	p->i.leftover = p->i.tree_killed = 0;
-	proc_release(p);
-	subject_touch(&p->subject);
+	if (p->left)
+		proc_release(p);
+	touch_up(p);
 	return PROC_EXITED;
 }
 
@@ -605,9 +618,7 @@ void proc_stop(struct proc *p, int signo, nsec_t timeout, enum proc_why why)
 
 void proc_kill(struct proc *p, enum proc_why why)
 {
-	if (p->i.state == PROC_ENDING)
-		return;
-	if (p->i.why == WHY_NONE && !proc_over(p))
+	if (p->i.why == WHY_NONE && p->i.state < PROC_ENDING)
 		p->i.why = (uint8_t)why;
 	proc_event(p, PROC_EV_KILL);
 }
@@ -687,10 +698,8 @@ static void first_of_argv(const struct proc *p, struct buf *out)
 
 struct span proc_fail_subject(const struct proc *p)
 {
-	static const enum proc_text texts[] = {[STEP_CHDIR] = TEXT_CWD,
-					       [STEP_STDIN] = TEXT_IN,
-					       [STEP_STDOUT] = TEXT_OUT,
-					       [STEP_STDERR] = TEXT_ERR};
+	static const enum proc_text texts[] = {
+		[STEP_CHDIR] = TEXT_CWD, [STEP_STDIN] = TEXT_IN, [STEP_STDOUT] = TEXT_OUT, [STEP_STDERR] = TEXT_ERR};
 	static struct buf out;
 	buf_clear(&out, 4096);
 	if (p->i.step == STEP_EXEC)
@@ -891,8 +900,10 @@ static bool outlives_parent(const struct proc *p)
 void proc_synced(struct proc *p)
 {
 	if (proc_over(p)) {
-		if (p->i.leftover && p->i.tree_killed && p->slotted)
+		if (p->left && p->i.tree_killed)
 			core.ops->kill_tree(p);
+		else
+			p->i.tree_killed = 0; /* nobody would answer */
 		return;
 	}
 	if (p->synced) {

@@ -96,6 +96,7 @@ struct proc {
 	uint32_t instance;    /* of the job, from 1 */
 	uint32_t slot;        /* the keeper's, while `slotted` */
 	bool slotted, synced; /* synced: the keeper has told of it, or will */
+	bool left;            /* over, and kept by the keeper: counted in core.nleft */
 	struct inst *inst;    /* whose current run it is; or NULL */
 	struct name *name;
 	struct list by_all, by_name, by_end, dirty;
@@ -129,7 +130,7 @@ void proc_on_parent_gone(struct proc *);
 /* The stop signal (SIGNO 0: its own), then SIGKILL to the tree after TIMEOUT (negative: its own). WHY is remembered.
  * Nothing happens to one that is over. */
 void proc_stop(struct proc *, int signo, nsec_t timeout, enum proc_why why);
-/* SIGKILL to the whole tree. */
+/* SIGKILL to the whole tree; also to what is left of one that is over, as long as the keeper keeps it. */
 void proc_kill(struct proc *, enum proc_why why);
 /* Just a signal; kept for later while starting is not possible: returns -1 then, and when it is over. */
 int proc_signal(struct proc *, int signo, enum link_scope);
@@ -165,7 +166,7 @@ void proc_save(struct proc *, bool with_text);
 void proc_dirty(struct proc *);
 /* After the replay and the keeper's report: settles this one. */
 void proc_synced(struct proc *);
-/* Over the limits of age and number: forgets. */
+/* Over the limits of age and number: forgets. Not before all is synced: the keeper may be about to tell of it. */
 void procs_expire(void);
 
 #endif
