@@ -226,12 +226,16 @@ static void clean_descriptors(void)
 	keeper.null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
+/* glibc keeps two of the signals (nptl(7)) and refuses them here; ignored by who started us, they would stay so in all
+ * our children. SIG_DFL and no flags are all zeros, whatever the kernel's struct looks like. */
 static void clean_signals(void)
 {
+	static const char zeros[64];
 	struct sigaction act = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP};
 	sigset_t none;
 	for (int signo = 1; signo < NSIG; signo++)
-		sigaction(signo, &act, NULL);
+		if (sigaction(signo, &act, NULL) < 0 && signo != SIGKILL && signo != SIGSTOP)
+			syscall(SYS_rt_sigaction, signo, zeros, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
