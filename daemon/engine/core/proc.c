@@ -533,6 +533,7 @@ void proc_on_failed(struct proc *p, const struct link_msg *m)
 	p->slotted = p->synced = true;
 	if (!proc_over(p)) {
 		p->i.failed = 1;
+		p->i.leftover = 0;
 		p->i.step = m->failed.step;
 		p->i.error = m->failed.error;
 		p->i.ended = core.now;
@@ -740,7 +741,7 @@ void proc_reason(const struct proc *p, struct buf *b)
 		return;
 	}
 	size_t before = b->len;
-	if (proc_over(p))
+	if (proc_over(p) && p->i.code)
 		reason_of_end(p, b);
 	if (p->i.why != WHY_NONE)
 		buf_printf(b, "%s%s", b->len > before ? ", " : "", whys[p->i.why]);
