@@ -140,7 +140,7 @@ def test_restart_policy(make_mpd, script, policy, ending, codes, again):
     mpd = make_mpd(job(command=path, restart=policy, success_codes=codes, restart_delay="10ms", start_seconds="50ms"))
     if again:
         seen = until(lambda: (p := mpd.process("x"))["state"] == "running" and p["restarts"] and p)
-        assert seen["restarts"] == 1 and len(lines(script.dir / "runs")) == 2
+        assert seen["restarts"] == 1 and until(lambda: len(lines(script.dir / "runs")) == 2)
     else:
         seen = in_state(mpd, "x", "exited", "stopped", "failed")
         assert seen["restarts"] == 0 and len(lines(script.dir / "runs")) == 1
@@ -241,7 +241,7 @@ def test_the_stop_timeout_ends_in_a_kill_that_is_said(make_mpd, script, fifo):
 @pytest.mark.parametrize("mode, spared", [("tree", 0), ("group", 1), ("process", 2)])
 def test_kill_mode(make_mpd, script, fifo, mode, spared):
     told = fifo()
-    path = script(f"sleep 1000 & echo $! > {told.path}\nsetsid sleep 1000 & echo $! > {told.path}\nwait")
+    path = script(f"sleep 1000 & echo $! > {told.path}\nsetsid sh -c 'echo $$ > {told.path}; exec sleep 1000' & wait")
     mpd = make_mpd(job(command=path, kill_mode=mode))
     pids = [int(line) for line in told.lines(2)]
     mpd.rpc("job.stop", targets=["x"])
