@@ -52,7 +52,7 @@ static const struct wait_ops ops = {attempt, done, expire};
 
 static void park(int i, int need, nsec_t deadline, int first, int n)
 {
-	struct subject *on[8];
+	struct subject *on[8] = {0};
 	for (int k = 0; k < n; k++)
 		on[k] = &subjects[first + k];
 	waiters[i].need = need;
