@@ -111,6 +111,8 @@ class Life(Scenario):
 
     def check(self):
         mpd, boss, tied = self.mpd, self.made["boss"]["id"], self.before_the_end["tied"]
+        # The second run of flaky spoke for itself: the engine may be told of it, and read what it said, a moment later.
+        until(lambda: mpd.process("flaky")["pid"] and len(mpd.output("flaky")) >= len(OUTPUT["flaky"]))
         starts = sorted((mpd.dir / "starts").read_text().split())
         self.expect("what was started", starts, sorted(["writer", "boss", "tied", "counter", "flaky", "flaky"]))
         self.expect("signals", (mpd.dir / "hits").read_text(), "hit\n")
@@ -271,7 +273,7 @@ def build_syskill():
         subprocess.run(["make", "-s", f"BUILD={BUILD}", str(tool)], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize("scenario, step", [(Life, 1), (Recovery, 2), (Shell, 6)])
+@pytest.mark.parametrize("scenario, step", [(Life, 1), (Recovery, 1), (Shell, 2)])
 def test_death_between_every_two_system_calls(make_mpd, tmp_path, scenario, step, full):
     build_syskill()
     step = 1 if full else step if SLOW == 1 else 6
