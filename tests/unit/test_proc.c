@@ -830,10 +830,12 @@ static void turn_of_points(void)
 {
 	core.now = world.now;
 	point();
-	world_commit();
-	point();
+	do
+		world_commit();
+	while (point());
 	while (world_send())
-		point();
+		while (point())
+			world_commit();
 }
 
 static void settle_points(void)

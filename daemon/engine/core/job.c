@@ -44,6 +44,8 @@ void job_done(struct job *job)
 {
 	for (uint32_t n = 0; n < job->ninsts; n++) {
 		timer_clear(&core.timers, &job->insts[n].timer);
+		subject_done(&job->insts[n].subject);
+		subject_done(&job->insts[n].output);
 		free((char *)job->insts[n].name.p);
 	}
 	free(job->insts);
