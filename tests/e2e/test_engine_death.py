@@ -36,7 +36,7 @@ SCRIPTS = {
     "boss": "echo boss >> $D/starts; echo up > $D/told; exec sleep 1000",
     "tied": "echo tied >> $D/starts; echo up > $D/told; exec sleep 1000",
     "flaky": 'echo flaky >> $D/starts; n=$(grep -c flaky $D/starts); echo run $n; echo up > $D/told;'
-             ' [ $n -gt 1 ] || { read x < $D/gate; exit 1; }; exec sleep 1000',
+             ' if [ $n -eq 1 ]; then [ ! -e $D/slow ] || read x < $D/gate; exit 1; fi; exec sleep 1000',
 }
 OUTPUT = {"writer": b"first line\n" + b"x" * 150000 + b"\n", "flaky": b"run 1\nrun 2\n", "counter": b"", "boss": b""}
 
@@ -87,10 +87,6 @@ class Life(Scenario):
         self.start("tied", parent=self.made["boss"]["id"], daemon=True)
         self.start("counter")
 
-    def start_flaky(self):
-        self.a.call("job.start", targets=["flaky"])
-        assert self.told.line() == "up"
-
     def victim(self):
         return self.mpd.engine_pid()
 
@@ -101,10 +97,11 @@ class Life(Scenario):
         self.start_family()
         a.call("process.signal", signal="USR1", targets=["counter"])
         assert self.told.line() == "hit"
-        self.start_flaky()
-        os.write(self.gate.fd, b"\n\n")  # writer and the first run of flaky end
+        starting = a.post("job.start", targets=["flaky"])
+        os.write(self.gate.fd, b"\n")  # writer ends
         self.joined = b.wait(joining)["processes"]
-        assert self.told.line() == "up"  # the second run of flaky
+        a.wait(starting)
+        assert self.told.lines(2) == ["up", "up"]  # both runs of flaky
         self.before_the_end = {p["name"]: p for p in a.call("process.list")["processes"]}
         a.call("process.kill", targets=["boss"])
         self.tied = b.call("process.join", targets=["tied"])["processes"]
@@ -142,7 +139,9 @@ class Recovery(Life):
         self.start("writer")
         self.joining = self.b.post("process.join", targets=["writer"])
         self.start_family()
-        self.start_flaky()
+        (self.mpd.dir / "slow").touch()
+        self.a.call("job.start", targets=["flaky"])
+        assert self.told.line() == "up"
         self.before_the_end = {p["name"]: p for p in self.a.call("process.list")["processes"]}
         hold = self.mpd.dir / "s.hold"
         hold.touch()
@@ -175,7 +174,10 @@ class Shell(Scenario):
     run mpctl join -q w
     run mpctl run --name r -- sh -c 'echo r >> starts; cat; exit 5' < input > output
     run mpctl start --name k -- sh -c 'echo k >> starts; exec sleep 1000'
+    touch slow
     run mpctl start flaky
+    read up < told
+    run mpctl restart flaky
     read up < told
     run mpctl kill k
     run mpctl logs w
@@ -194,8 +196,8 @@ class Shell(Scenario):
     def check(self):
         mpd = self.mpd
         self.expect("exit codes", (mpd.dir / "codes").read_text().split("\n")[:-1],
-                    ["start 0", "join 3", "run 5", "start 0", "start 0", "kill 0", "logs 0", "stop 0", "is-alive 3", "join 137"])
-        self.expect("what was started", sorted((mpd.dir / "starts").read_text().split()), ["flaky", "k", "r", "w"])
+                    ["start 0", "join 3", "run 5", "start 0", "start 0", "restart 0", "kill 0", "logs 0", "stop 0", "is-alive 3", "join 137"])
+        self.expect("what was started", sorted((mpd.dir / "starts").read_text().split()), ["flaky", "flaky", "k", "r", "w"])
         self.expect("output of run", (mpd.dir / "output").read_text(), "through\n")
         self.expect("stdout", self.done.out.split("\n"), ["w", "k", "out of w", ""])
         self.expect("stderr", self.done.err, "")
