@@ -383,26 +383,17 @@ static struct proc *start_record(struct start *s, unsigned k, struct span origin
 	return proc_new(&s->image, text, s->numbered ? k + 1 : 0);
 }
 
-static int start_send(struct start *s, const struct proc *p, int plan)
+/* Takes the descriptors. */
+static void start_send(struct start *s, const struct proc *p, int client, int plan)
 {
 	struct link_msg msg = {.type = LINK_SPAWN, .id = p->i.id};
-	int fds[LINK_FDS_MAX];
-	size_t n = 0;
+	int fds[LINK_FDS_MAX] = {client, plan};
+	size_t n = 2;
 	msg.spawn.has = SPAWN_HAS_CLIENT | SPAWN_HAS_PLAN | s->has;
 	msg.spawn.parent = p->i.parent == PARENT_PROC ? p->i.parent_id : 0;
-	fds[n++] = fcntl(conn_fd(s->req->conn), F_DUPFD_CLOEXEC, 3);
-	fds[n++] = fcntl(plan, F_DUPFD_CLOEXEC, 3);
 	for (size_t i = 0; i < s->req->nfds; i++)
 		fds[n++] = fd_take(&s->req->fds[i]);
-	bool good = fds[0] >= 0 && fds[1] >= 0;
-	if (!good) {
-		for (size_t i = 0; i < n; i++)
-			if (fds[i] >= 0)
-				close(fds[i]);
-		return -1;
-	}
 	link_send(&msg, fds, n);
-	return 0;
 }
 
 /* --- the wait for the exec ------------------------------------------------------------------------------------------------ */
@@ -524,20 +515,19 @@ static int start_wait(struct req *req, struct targets *ts, bool numbered, struct
 
 /* --- the handler -------------------------------------------------------------------------------------------------------------- */
 
-static int start_one(struct start *s, unsigned k, int plan, struct span origin, struct target *ret, struct fault *fault)
+/* The k-th of them; LAST: it may have the plan itself. */
+static int start_one(struct start *s, unsigned k, int *plan, bool last, struct target *ret, struct fault *fault)
 {
-	struct proc *p = start_record(s, k, origin);
-	if (!p || start_send(s, p, plan) < 0) {
-		if (p) {
-			p->i.failed = 1;
-			p->i.step = STEP_LIMIT;
-			p->i.error = errno;
-			p->i.state = PROC_EXITED;
-			core.alive--;
-			proc_forget(p);
-		}
+	AUTO_BUF origin = BUF_INIT;
+	AUTO_FD client = fcntl(conn_fd(s->req->conn), F_DUPFD_CLOEXEC, 3);
+	AUTO_FD own = last ? fd_take(plan) : fcntl(*plan, F_DUPFD_CLOEXEC, 3);
+	if (client < 0 || own < 0)
 		return fault_set(fault, FAULT_OVERLOADED, "cannot start: %s", strerror(errno));
-	}
+	start_origin(s, k, &origin);
+	struct proc *p = start_record(s, k, buf_view(&origin));
+	if (!p)
+		return fault_set(fault, FAULT_OVERLOADED, "cannot start: out of memory");
+	start_send(s, p, fd_take(&client), fd_take(&own));
 	if (p->i.daemon && p->i.parent == PARENT_FOREIGN)
 		foreign_watch(p);
 	*ret = (struct target){NULL, p};
@@ -560,7 +550,6 @@ static size_t start_known(struct start *s, struct targets *ts)
 
 static int start_rest(struct start *s, struct targets *ts, struct fault *fault)
 {
-	AUTO_BUF origin = BUF_INIT;
 	int code = start_room(s->count - (unsigned)ts->n, fault);
 	code = code ? code : start_names_free(s, (unsigned)ts->n, fault);
 	if (code)
@@ -570,8 +559,7 @@ static int start_rest(struct start *s, struct targets *ts, struct fault *fault)
 	if (plan < 0)
 		return fault_set(fault, FAULT_TOO_LARGE, "arguments and environment: %s", strerror(errno));
 	for (unsigned k = (unsigned)ts->n; k < s->count && !code; k++) {
-		start_origin(s, k, &origin);
-		code = start_one(s, k, plan, buf_view(&origin), &ts->v[ts->n], fault);
+		code = start_one(s, k, &plan, k + 1 == s->count, &ts->v[ts->n], fault);
 		ts->n += code == 0;
 	}
 	for (size_t i = 0; code && i < ts->n; i++)

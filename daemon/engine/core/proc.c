@@ -37,6 +37,13 @@ static void keep_expired(struct timer *t)
 	procs_expire();
 }
 
+/* A timer that is set already comes first and looks again: it need not be moved for every process that is joined. */
+static void keep_until(nsec_t at)
+{
+	if (!timer_is_set(&core.keep_timer) && at != NSEC_NEVER)
+		timer_set(&core.timers, &core.keep_timer, at, keep_expired);
+}
+
 /* Puts the record on the list of its kind, or on none. */
 static void proc_file(struct proc *p)
 {
@@ -48,8 +55,7 @@ static void proc_file(struct proc *p)
 		return;
 	list_push(p->i.joined ? &core.known : &core.ended, &p->by_end);
 	*(p->i.joined ? &core.nknown : &core.nended) += 1;
-	if (!timer_is_set(&core.keep_timer) && core.keep != NSEC_NEVER)
-		timer_set(&core.timers, &core.keep_timer, timer_after(core.now, core.keep), keep_expired);
+	keep_until(timer_after(core.now, core.keep));
 }
 
 /* A copy, followed by a NUL. */
@@ -237,7 +243,7 @@ void procs_expire(void)
 	LIST_EACH_SAFE (p, tmp, &core.ended, by_end) {
 		nsec_t until = timer_after(p->i.ended, core.keep);
 		if (core.nended <= CORE_ENDED_MAX && until > core.now) {
-			timer_set(&core.timers, &core.keep_timer, until, keep_expired);
+			keep_until(until);
 			break;
 		}
 		if (!proc_waited(p))
