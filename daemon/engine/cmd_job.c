@@ -2,6 +2,7 @@
 /* job.*: the same verbs as process.*, for jobs only, and what only jobs have. */
 #include "daemon/engine/await.h"
 #include "daemon/engine/commands.h"
+#include "daemon/engine/diary.h"
 #include "daemon/engine/engine.h"
 
 static bool wanted(bool given, bool wait) { return !given || wait; }
@@ -9,6 +10,7 @@ static bool wanted(bool given, bool wait) { return !given || wait; }
 static int event_all(struct req *req, struct targets *ts, enum inst_event event, bool wait, nsec_t deadline,
 		     struct fault *fault)
 {
+	diary_asked(req, ts);
 	for (size_t i = 0; !req->again && i < ts->n; i++)
 		inst_event(ts->v[i].inst, event);
 	return await_targets(req, ts, wait ? AWAIT_SETTLED : AWAIT_NOTHING, false, deadline, fault);

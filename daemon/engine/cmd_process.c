@@ -3,6 +3,7 @@
 #include "daemon/engine/attribute.h"
 #include "daemon/engine/await.h"
 #include "daemon/engine/commands.h"
+#include "daemon/engine/diary.h"
 #include "daemon/engine/engine.h"
 #include <signal.h>
 
@@ -48,6 +49,7 @@ int cmd_process_terminate(struct req *req, const void *args, struct fault *fault
 	if (code)
 		return code;
 	bool alone = GIVEN(a, process_terminate, tree) && !a->tree;
+	diary_asked(req, &ts);
 	for (size_t i = 0; !req->again && i < ts.n; i++) {
 		struct proc *p = ts.v[i].proc;
 		if (p && proc_signal(p, SIGTERM, alone ? SCOPE_PROCESS : SCOPE_TREE) < 0)
@@ -66,6 +68,7 @@ int cmd_process_kill(struct req *req, const void *args, struct fault *fault)
 	if (code)
 		return code;
 	bool alone = GIVEN(a, process_kill, tree) && !a->tree;
+	diary_asked(req, &ts);
 	for (size_t i = 0; i < ts.n; i++) {
 		struct proc *p = ts.v[i].proc;
 		if (p && (!alone || proc_signal(p, SIGKILL, SCOPE_PROCESS) < 0))
@@ -78,6 +81,7 @@ int cmd_process_kill(struct req *req, const void *args, struct fault *fault)
 
 int stop_targets(struct req *req, struct targets *ts, bool wait, bool timed, nsec_t timeout, struct fault *fault)
 {
+	diary_asked(req, ts);
 	for (size_t i = 0; i < ts->n; i++) {
 		if (ts->v[i].inst)
 			inst_stop(ts->v[i].inst, timed ? timeout : -1);
@@ -107,6 +111,7 @@ int cmd_process_signal(struct req *req, const void *args, struct fault *fault)
 	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
 	if (code)
 		return code;
+	diary_asked(req, &ts);
 	for (size_t i = 0; i < ts.n; i++)
 		if (ts.v[i].proc)
 			proc_signal(ts.v[i].proc, a->signal, a->tree ? SCOPE_TREE : SCOPE_PROCESS);

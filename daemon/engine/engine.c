@@ -11,6 +11,7 @@
 #include "daemon/engine/capture.h"
 #include "daemon/engine/conn.h"
 #include "daemon/engine/core/core.h"
+#include "daemon/engine/diary.h"
 #include "daemon/engine/events.h"
 #include "daemon/engine/foreign.h"
 #include "daemon/engine/journal.h"
@@ -72,6 +73,8 @@ static void do_event(const struct proc *p, const struct inst *t, const char *wha
 {
 	static struct buf members;
 	enum topic topic = p ? TOPIC_PROCESS : TOPIC_JOB;
+	if (!p)
+		diary_state(t);
 	if (!serving || !events_wanted(topic))
 		return;
 	buf_clear(&members, 4096);
@@ -256,7 +259,8 @@ static void on_message(const struct link_msg *m, int *fds, size_t nfds)
 
 static void on_keeper_gone(void)
 {
-	log_warning("the keeper is gone");
+	if (!down_told)
+		log_warning("the keeper is gone");
 	_exit(0);
 }
 
