@@ -363,6 +363,44 @@ static void restart_starts_the_next_when_the_old_is_over(void **state)
 	world_end();
 }
 
+static enum step tree_attempt(struct waiter *w)
+{
+	(void)w;
+	return inst_ended(inst()) && proc_tree_over(inst()->proc) ? STEP_DONE : STEP_WAIT;
+}
+
+static int tree_answers;
+
+static void tree_done(struct waiter *w)
+{
+	(void)w;
+	tree_answers++;
+}
+
+/* Who waits for the instance and its tree is woken by a descendant of any of its runs. */
+static void the_tree_of_a_job(void **state)
+{
+	(void)state;
+	static const struct wait_ops ops = {tree_attempt, tree_done, tree_done};
+	struct waiter waiter;
+	begin((struct jobtab_job){.restart = RESTART_ON_FAILURE});
+	event(INST_EV_START);
+	world_settle();
+	struct subject *subject = &inst()->subject;
+	assert_int_equal(waiter_park(&waiter, &ops, &subject, 1, NSEC_NEVER), 0);
+	end(CLD_EXITED, 1);
+	world_pass(2 * SEC);
+	struct proc *child =
+		world_run("child", (struct proc_image){.parent = PARENT_PROC, .parent_id = inst()->proc->i.id});
+	end(CLD_EXITED, 0);
+	assert_state(EXI);
+	assert_int_equal(tree_answers, 0);
+	world_exit(world_slot(child->i.id), CLD_EXITED, 0, false);
+	world_settle();
+	assert_int_equal(tree_answers, 1);
+	world_end();
+}
+
 static void text_and_image_of_a_run(void **state)
 {
 	(void)state;
@@ -649,6 +687,7 @@ int main(void)
 		cmocka_unit_test(stop_while_starting),
 		cmocka_unit_test(a_shorter_stop_counts),
 		cmocka_unit_test(restart_starts_the_next_when_the_old_is_over),
+		cmocka_unit_test(the_tree_of_a_job),
 		cmocka_unit_test(text_and_image_of_a_run),
 		cmocka_unit_test(autostart_once),
 		cmocka_unit_test(autostart_after_a_death_before_the_first_commit),

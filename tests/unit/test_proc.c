@@ -651,6 +651,29 @@ static void joined_ones_are_few(void **state)
 	assert_int_equal(core.nended, 0);
 }
 
+/* One that was joined, and is waited for by somebody else who waits for more, stays however many come after it. */
+static void joined_ones_stay_while_waited_for(void **state)
+{
+	(void)state;
+	world_run("a", (struct proc_image){0});
+	child("b", "a", false);
+	uint64_t a = find("a")->i.id;
+	wait_tree("a");
+	exits("a", CLD_EXITED, 0, false);
+	proc_join(find("a"));
+	for (unsigned i = 0; i < CORE_KNOWN_MAX + 5; i++) {
+		struct proc *p = world_run("p", (struct proc_image){0});
+		exits("p", CLD_EXITED, 0, false);
+		proc_join(p);
+		world_turn();
+	}
+	assert_non_null(proc_by_id(a));
+	exits("b", CLD_EXITED, 0, false);
+	assert_int_equal(joiner.done, 1);
+	proc_join(find("b"));
+	assert_null(proc_by_id(a));
+}
+
 static void not_joined_ones_are_bounded(void **state)
 {
 	(void)state;
@@ -1005,6 +1028,7 @@ int main(void)
 		TEST(kept_for_a_time),
 		TEST(kept_while_waited_for),
 		TEST(joined_ones_are_few),
+		TEST(joined_ones_stay_while_waited_for),
 		TEST(not_joined_ones_are_bounded),
 		TEST(forgotten_and_not_released),
 		TEST(forgotten_before_its_instance_knows),

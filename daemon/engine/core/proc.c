@@ -37,10 +37,10 @@ static void keep_expired(struct timer *t)
 	procs_expire();
 }
 
-/* A timer that is set already comes first and looks again: it need not be moved for every process that is joined. */
+/* A timer that comes sooner looks again: it need not be moved for every process that is joined. */
 static void keep_until(nsec_t at)
 {
-	if (!timer_is_set(&core.keep_timer) && at != NSEC_NEVER)
+	if (at != NSEC_NEVER && (!timer_is_set(&core.keep_timer) || at < core.keep_timer.at))
 		timer_set(&core.timers, &core.keep_timer, at, keep_expired);
 }
 
