@@ -40,8 +40,7 @@ static size_t used_slots(void)
 	return n;
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------
- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 enum told { STARTED, FAILED, EXIT, EXIT_LEFT, EMPTY, STOP, KILL, TIMER, TOLD };
 
@@ -156,8 +155,7 @@ static void every_cell(void **state)
 			cell(s, e);
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------------------
- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 static void exit_codes_and_reasons(void **state)
 {
@@ -297,8 +295,7 @@ static void nothing_reaches_the_dead(void **state)
 	assert_reason(p, "exit 5");
 }
 
-/* --- what is left of a tree
- * --------------------------------------------------------------------------------------------- */
+/* --- what is left of a tree --------------------------------------------------------------------------------------- */
 
 static void leftovers(void **state)
 {
@@ -356,8 +353,7 @@ static void leftovers_do_not_hold_all_slots(void **state)
 	assert_int_equal(core.nleft, CORE_LEFT_MAX);
 }
 
-/* --- parents and children
- * ------------------------------------------------------------------------------------------------- */
+/* --- parents and children ----------------------------------------------------------------------------------------- */
 
 static struct proc *child(const char *name, const char *parent, bool daemonic)
 {
@@ -493,8 +489,7 @@ static void a_foreign_parent_ends(void **state)
 	assert_int_equal(q->i.state, PROC_RUNNING);
 }
 
-/* --- names, pids, requests
- * ------------------------------------------------------------------------------------------------- */
+/* --- names, pids, requests ---------------------------------------------------------------------------------------- */
 
 static void names(void **state)
 {
@@ -583,8 +578,7 @@ static void requests(void **state)
 	assert_ptr_equal(proc_by_origin(1000, SPAN("0123456789abcdef7#0")), again);
 }
 
-/* --- how long records stay
- * ---------------------------------------------------------------------------------------------- */
+/* --- how long records stay ---------------------------------------------------------------------------------------- */
 
 static void begin_with_keep(nsec_t keep)
 {
@@ -693,8 +687,7 @@ static void not_joined_ones_are_bounded(void **state)
 	assert_non_null(proc_by_id(first + 5));
 }
 
-/* --- an engine's death
- * ------------------------------------------------------------------------------------------------------ */
+/* --- an engine's death -------------------------------------------------------------------------------------------- */
 
 /* Forgotten and committed, the release not sent: it does not come back under another name. */
 static void forgotten_and_not_released(void **state)
@@ -832,8 +825,7 @@ static void records_that_cannot_be(void **state)
 	assert_int_equal(core_load(JOURNAL_TEXT, text->body), -1);
 }
 
-/* --- a death at every point
- * --------------------------------------------------------------------------------------------------- */
+/* --- a death at every point --------------------------------------------------------------------------------------- */
 
 /* A story is told while the engine dies at the Nth point of it, and again some points later. A point is between any
  * two messages, before and after every commit. Whatever the point, the story ends the same. */

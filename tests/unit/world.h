@@ -520,8 +520,7 @@ MAYBE void world_compact(void)
 	book.committed = book.n;
 }
 
-/* --- a job table
- * ------------------------------------------------------------------------------------------------------ */
+/* --- a job table -------------------------------------------------------------------------------------------------- */
 
 struct world_job {
 	const char *name;
@@ -590,8 +589,7 @@ MAYBE const struct jobtab *world_table(const struct world_job *jobs, uint32_t n)
 	return (const struct jobtab *)(void *)table_buf.p;
 }
 
-/* --- beginnings and ends
- * ------------------------------------------------------------------------------------------------ */
+/* --- beginnings and ends ------------------------------------------------------------------------------------------ */
 
 MAYBE void world_begin(const struct world_job *jobs, uint32_t n)
 {
