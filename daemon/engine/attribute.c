@@ -45,17 +45,23 @@ int64_t pid_start(pid_t pid)
 	return pid_stat(pid, &ppid, &session, &start) < 0 ? -1 : start;
 }
 
-/* ".../mpctl.<keeper's pid>/s<slot>" of the peer's cgroup, to the process in the slot. */
-static struct proc *by_cgroup(pid_t pid)
+/* The slot whose cgroup the process is in, ".../mpctl.<keeper's pid>/s<slot>"; -1: none of ours. */
+static int64_t cgroup_slot(pid_t pid)
 {
 	char text[4096], ours[64];
 	if (proc_read(pid, "cgroup", text, sizeof(text)) < 0)
-		return NULL;
+		return -1;
 	snprintf(ours, sizeof(ours), "/mpctl.%d/s", engine.keeper_pid);
 	const char *line = strstr(text, "0::");
 	const char *at = line ? strstr(line, ours) : NULL;
 	unsigned slot;
-	if (!at || sscanf(at + strlen(ours), "%u", &slot) != 1)
+	return at && sscanf(at + strlen(ours), "%u", &slot) == 1 ? (int64_t)slot : -1;
+}
+
+static struct proc *by_cgroup(pid_t pid)
+{
+	int64_t slot = cgroup_slot(pid);
+	if (slot < 0)
 		return NULL;
 	struct proc *p;
 	LIST_EACH(p, &core.procs, by_all)
@@ -147,31 +153,79 @@ static size_t read_pids(FILE *f, pid_t *pids, size_t n, size_t max)
 	return n;
 }
 
-static bool has_pid(const pid_t *pids, size_t n, pid_t pid)
+struct relation {
+	pid_t parent, pid;
+};
+
+/* Who is whose child (/proc/PID/task/PID/children is not in every kernel). One look serves all the trees that are asked
+ * for at a time: a look for each would take the loop seconds where there are a thousand. */
+static struct {
+	struct relation *v; /* by parent */
+	size_t n, room;
+	nsec_t taken;
+} family;
+
+static int relation_order(const void *a, const void *b)
 {
-	for (size_t i = 0; i < n; i++)
-		if (pids[i] == pid)
-			return true;
-	return false;
+	const struct relation *x = a, *y = b;
+	int by_parent = (x->parent > y->parent) - (x->parent < y->parent);
+	return by_parent ? by_parent : (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* Adds the children of those that are there; whether there were any. (/proc/PID/task/PID/children is not in every
- * kernel.) */
-static bool add_children(pid_t *pids, size_t *n)
+static bool family_room(void)
 {
-	size_t before = *n;
+	if (family.n < family.room)
+		return true;
+	size_t room = family.room ? 2 * family.room : 1024;
+	struct relation *v = realloc(family.v, room * sizeof(*v));
+	if (!v)
+		return false;
+	family.v = v;
+	family.room = room;
+	return true;
+}
+
+static void family_look(void)
+{
+	if (family.taken == core.now)
+		return;
+	family.taken = core.now;
+	family.n = 0;
 	DIR *dir = opendir("/proc");
-	for (struct dirent *e; dir && *n < TREE_MAX && (e = readdir(dir));) {
+	for (struct dirent *e; dir && (e = readdir(dir)) && family_room();) {
 		pid_t pid = (pid_t)atoi(e->d_name);
 		int ppid, session;
 		int64_t start;
-		if (pid > 0 && pid_stat(pid, &ppid, &session, &start) == 0 && has_pid(pids, *n, ppid) &&
-		    !has_pid(pids, *n, pid))
-			pids[(*n)++] = pid;
+		if (pid > 0 && pid_stat(pid, &ppid, &session, &start) == 0)
+			family.v[family.n++] = (struct relation){ppid, pid};
 	}
 	if (dir)
 		closedir(dir);
-	return *n > before;
+	if (family.n)
+		qsort(family.v, family.n, sizeof(*family.v), relation_order);
+}
+
+/* Where the children of PID begin in the family. */
+static size_t first_child(pid_t pid)
+{
+	size_t from = 0, to = family.n;
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+		if (family.v[middle].parent < pid)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+static size_t descendants(pid_t *pids, size_t n)
+{
+	family_look();
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = first_child(pids[i]); k < family.n && family.v[k].parent == pids[i] && n < TREE_MAX; k++)
+			pids[n++] = family.v[k].pid;
+	return n;
 }
 
 void attribute_tree(const struct proc *p, void (*each)(pid_t, void *arg), void *arg)
@@ -180,12 +234,11 @@ void attribute_tree(const struct proc *p, void (*each)(pid_t, void *arg), void *
 	size_t n = 0;
 	if (proc_over(p) || !p->i.pid)
 		return;
-	if (engine.cgroups && by_cgroup(p->i.pid) == p) {
+	if (engine.cgroups && p->slotted && cgroup_slot(p->i.pid) == p->slot) {
 		n = read_pids(cgroup_procs(p->i.pid), pids, 0, TREE_MAX);
 	} else {
 		pids[n++] = p->i.pid;
-		while (add_children(pids, &n))
-			;
+		n = descendants(pids, n);
 	}
 	for (size_t i = 0; i < n; i++)
 		each(pids[i], arg);

@@ -5,19 +5,17 @@
 #include <fnmatch.h>
 #include <stdio.h>
 
+/* Each pattern looks at all names: a bound, so that no request takes the loop seconds. */
+#define GLOBS_MAX 64
+#define GLOB_LENGTH_MAX 256u
+
 struct finder {
 	const struct peer *peer;
 	struct targets *out;
+	struct map found; /* `out` by address; of add_once() */
+	size_t globs;
 	bool failed; /* memory */
 };
-
-static bool targets_has(const struct targets *t, const struct target *x)
-{
-	for (size_t i = 0; i < t->n; i++)
-		if (t->v[i].inst == x->inst && (x->inst || t->v[i].proc == x->proc))
-			return true;
-	return false;
-}
 
 static bool add(struct finder *f, struct inst *inst, struct proc *proc)
 {
@@ -39,7 +37,11 @@ static bool add(struct finder *f, struct inst *inst, struct proc *proc)
 
 static bool add_once(struct finder *f, struct inst *inst, struct proc *proc)
 {
-	return targets_has(f->out, &(struct target){inst, proc}) || add(f, inst, proc);
+	void *it = inst ? (void *)inst : (void *)proc;
+	if (map_get(&f->found, (uintptr_t)it))
+		return true;
+	f->failed |= map_put(&f->found, (uintptr_t)it, it) < 0;
+	return !f->failed && add(f, inst, proc);
 }
 
 static bool inst_seen(const struct finder *f, const struct inst *t)
@@ -167,6 +169,14 @@ static void find_all(struct finder *f, bool living)
 			add(f, NULL, p);
 }
 
+static int too_many_globs(struct finder *f, struct span name, struct fault *fault)
+{
+	if (!is_glob(name) || (++f->globs <= GLOBS_MAX && name.n <= GLOB_LENGTH_MAX))
+		return 0;
+	return fault_set(fault, FAULT_PARAMS, "parameter \"targets\": at most %d patterns, of at most %u bytes", GLOBS_MAX,
+			 GLOB_LENGTH_MAX);
+}
+
 static int no_memory(struct fault *fault) { return fault_set(fault, FAULT_OVERLOADED, "out of memory"); }
 
 static int not_jobs(const struct targets *t, struct fault *fault)
@@ -188,10 +198,13 @@ int targets_find(const struct peer *peer, const struct spans *names, bool all, e
 		find_all(&f, true);
 	else if (names->n == 0)
 		code = fault_set(fault, FAULT_PARAMS, "missing parameter \"targets\" (or \"all\")");
-	for (size_t i = 0; !all && !code && i < names->n; i++)
-		if (!find_one(&f, names->v[i]) && !f.failed)
+	for (size_t i = 0; !all && !code && i < names->n; i++) {
+		code = too_many_globs(&f, names->v[i], fault);
+		if (!code && !find_one(&f, names->v[i]) && !f.failed)
 			code = fault_set(fault, FAULT_NOT_FOUND, "%.*s: no such job or process",
 					 (int)MIN(names->v[i].n, 200), names->v[i].p);
+	}
+	map_done(&f.found);
 	if (!code && f.failed)
 		code = no_memory(fault);
 	if (!code && kind == TARGET_JOBS && !all)

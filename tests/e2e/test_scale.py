@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, ROOT, SLOW, alive, children_of, figure, open_fds, until
+from harness import PATIENCE, ROOT, SLOW, RpcError, alive, children_of, figure, open_fds, until
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 import bench  # noqa: E402
@@ -108,6 +108,27 @@ def test_ten_thousand_one_after_the_other(mpd):
     figure(f"{count} started and joined one after the other: {took:.1f} s, {took / count * 1e6:.0f} us each; "
           f"engine's private dirty memory now {private_dirty(mpd.engine_pid()) / (1 << 20):.1f} MiB")
     nothing_left(mpd, fds)
+
+
+@pytest.mark.parametrize("mode", ["cgroup", "scan"])
+def test_no_request_about_all_of_them_takes_the_loop_long(make_mpd, mode):
+    count = 800 if FAST else 200
+    mpd = make_mpd(env={} if mode == "cgroup" else {"MPD_CGROUP": "off"})
+    room_for(mpd, count)
+    engine = mpd.engine_pid()
+    with mpd.connect() as connection:
+        connection.call("process.start", argv=["/bin/sleep", "1000000"], name="many", processes=count)
+        connection.call("process.start", argv=["/bin/sh", "-c", "sleep 1000000 & wait"], name="two")
+        until(lambda: len(connection.call("process.status", targets=["two"])["processes"][0]["tree"]) == 2)
+        began = time.monotonic()
+        processes = connection.call("process.status", targets=["*"])["processes"]
+        figure(f"{mode}: the trees of {count} processes in {(time.monotonic() - began) * 1e3:.0f} ms")
+        assert sorted(len(p["tree"]) for p in processes) == [1] * count + [2]
+        assert len(connection.call("process.signal", signal="CONT", targets=["m*"] * 64)["processes"]) == count
+        for targets in ["m*"] * 65, ["m" + "*" * 256]:
+            with pytest.raises(RpcError, match="patterns"):
+                connection.call("process.signal", signal="CONT", targets=targets)
+    assert mpd.engine_pid() == engine
 
 
 def test_two_thousand_at_once(mpd, fifo):
