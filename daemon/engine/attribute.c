@@ -95,6 +95,26 @@ struct proc *attribute_pid(pid_t pid)
 	return p ? p : by_parents(pid);
 }
 
+static bool descends_from_keeper(pid_t pid)
+{
+	int ppid = pid, session;
+	int64_t start;
+	for (int depth = 0; depth < PARENTS_MAX && ppid > 1 && ppid != engine.keeper_pid; depth++)
+		if (pid_stat(ppid, &ppid, &session, &start) < 0)
+			return false;
+	return ppid == engine.keeper_pid;
+}
+
+/* The keeper tells of starts in their order: when the newest is told, all are. */
+struct proc *attribute_pending(pid_t pid)
+{
+	struct proc *newest = proc_by_id(core.next_id - 1);
+	if (!newest || newest->i.state != PROC_STARTING || attribute_pid(pid))
+		return NULL;
+	bool inside = engine.cgroups ? cgroup_slot(pid) >= 0 : descends_from_keeper(pid);
+	return inside ? newest : NULL;
+}
+
 bool proc_of_peer(const struct peer *peer, uint64_t *ret_id, struct span *ret_name)
 {
 	struct proc *p = attribute_pid(peer->pid);

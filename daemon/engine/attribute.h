@@ -13,7 +13,10 @@ struct proc;
 
 /* The process the peer is part of, or NULL. */
 struct proc *attribute_pid(pid_t);
-/* The same for the wire. */
+/* One that was just started may speak before the keeper's word of it is here. The process whose STARTED decides whose
+ * the peer is then; NULL: attribute_pid() knows already, or it is nobody's. */
+struct proc *attribute_pending(pid_t);
+/* The same as attribute_pid() for the wire. */
 bool proc_of_peer(const struct peer *, uint64_t *ret_id, struct span *ret_name);
 /* The process whose id the peer's environment claims; for refusals only. */
 struct proc *attribute_claim(pid_t);

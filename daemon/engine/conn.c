@@ -11,6 +11,8 @@
  */
 #include "daemon/engine/conn.h"
 #include "common/map.h"
+#include "daemon/engine/attribute.h"
+#include "daemon/engine/core/core.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/events.h"
 #include "daemon/engine/rpc.h"
@@ -113,6 +115,8 @@ static void conn_free(struct conn *c)
 {
 	rpc_conn_gone(c);
 	events_conn_gone(c);
+	if (c->held)
+		waiter_drop(&c->hold);
 	list_del(&c->by_all);
 	list_del(&c->by_dirty);
 	list_del(&c->by_again);
@@ -258,7 +262,7 @@ static void conn_stall(struct conn *c, bool progress)
 
 static void conn_watch(struct conn *c)
 {
-	bool in = !c->eof && !c->closing && !c->paused && !c->dead && conn_unread(c) <= CONN_UNREAD_SOFT;
+	bool in = !c->held && !c->eof && !c->closing && !c->paused && !c->dead && conn_unread(c) <= CONN_UNREAD_SOFT;
 	loop_io_events(&c->io, (in ? LOOP_READ : 0) | (c->stalled && !c->dead ? LOOP_WRITE : 0));
 }
 
@@ -362,6 +366,31 @@ static void refuse(int fd, const struct fault *f)
 		return; /* it is gone, which is as good */
 }
 
+static enum step hold_attempt(struct waiter *w)
+{
+	const struct conn *c = CONTAINER_OF(w, struct conn, hold);
+	const struct proc *p = proc_by_id(c->awaited);
+	return p && p->i.state == PROC_STARTING ? STEP_WAIT : STEP_DONE;
+}
+
+static void hold_done(struct waiter *w)
+{
+	struct conn *c = CONTAINER_OF(w, struct conn, hold);
+	c->held = false;
+	conn_watch(c);
+}
+
+/* A process that connects before the keeper's word of its start is here would be taken for a stranger. */
+static void conn_hold(struct conn *c)
+{
+	static const struct wait_ops ops = {.attempt = hold_attempt, .done = hold_done, .expire = hold_done};
+	struct proc *p = attribute_pending(c->peer.pid);
+	struct subject *const subject[] = {p ? &p->subject : NULL};
+	c->awaited = p ? p->i.id : 0;
+	c->held = p && waiter_park(&c->hold, &ops, subject, 1, NSEC_NEVER) == 0;
+	conn_watch(c);
+}
+
 /* Takes over FD and what PEER points to; 0, or -1 when memory is out. */
 static int conn_new(const struct peer *peer, int fd)
 {
@@ -381,7 +410,8 @@ static int conn_new(const struct peer *peer, int fd)
 	list_init(&c->by_stall);
 	list_init(&c->reqs);
 	list_init(&c->subs);
-	loop_io_start(&c->io, fd, LOOP_READ, on_ready);
+	loop_io_start(&c->io, fd, 0, on_ready);
+	conn_hold(c);
 	conns.count++;
 	rpc_stats.connections++;
 	return 0;

@@ -15,6 +15,7 @@
 
 #include "common/frame.h"
 #include "common/list.h"
+#include "daemon/engine/core/wait.h"
 #include "daemon/engine/loop.h"
 #include <sys/types.h>
 
@@ -73,6 +74,9 @@ struct conn {
 	struct list subs; /* struct sub.by_conn, of events.c */
 	uint64_t process; /* whose part the peer is, by id; 0: nobody's */
 	bool attributed;  /* `process` was looked up */
+	bool held; /* not read from until it is known whose part the peer is: until `awaited` has started */
+	uint64_t awaited;
+	struct waiter hold;
 };
 
 /* Serves the listening socket FD (owned by the keeper as well: never unlinked here). 0, or -1 with errno. */
