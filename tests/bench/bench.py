@@ -39,15 +39,15 @@ def measure(mpd, mode, turns, rounds):
     """{bare_us, mpd_us, ratio} of one mode; the daemon stays pinned."""
     build_tool()
     cpu = pin(mpd.pid, mpd.engine_pid())
-    done = subprocess.run([str(TOOL), mode, str(mpd.socket), str(turns), str(rounds), str(MPCTL)], check=True, text=True,
-                          stdout=subprocess.PIPE, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+    done = subprocess.run([str(TOOL), mode, str(mpd.socket), str(turns), str(rounds), str(MPCTL)], check=True,
+                          text=True, stdout=subprocess.PIPE, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
     return json.loads(done.stdout)
 
 
 def line(result):
     mode = result["mode"]
-    return (f"{mode:6} {result['turns']:5} x {result['rounds']}: {result['bare_us']:8.1f} us bare, {result['mpd_us']:8.1f} us "
-            f"with mpd, ratio {result['ratio']:.2f} (goal {GOALS[mode]}): {WHAT[mode]}")
+    return (f"{mode:6} {result['turns']:5} x {result['rounds']}: {result['bare_us']:8.1f} us bare,"
+            f" {result['mpd_us']:8.1f} us with mpd, ratio {result['ratio']:.2f} (goal {GOALS[mode]}): {WHAT[mode]}")
 
 
 def main():

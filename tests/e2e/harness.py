@@ -3,14 +3,16 @@
 A real daemon in a directory of its own, for tests.
 
 What holds for every test that uses the fixtures `mpd` and `make_mpd`:
- 1. The daemon's socket, state, log and notify socket lie in a fresh directory with a short path: tests run side by side.
+ 1. The daemon's socket, state, log and notify socket lie in a fresh directory with a short path: tests run side by
+    side.
  2. Nobody sleeps to wait: the start ends with the READY=1 datagram, an end is seen by a pidfd, replies by the socket.
     until() polls, and is for where the kernel offers no event.
  3. After the test nothing is left: no process (pytest is a child subreaper, so whatever gets loose becomes its child
-    and is found by its pid), no cgroup; and the log holds no sanitizer's report and no BUG. Each of these fails the test.
+    and is found by its pid), no cgroup; and the log holds no sanitizer's report and no BUG. Each of these fails the
+    test.
 
-The environment: MPD_BUILD (the folder with the programs, default build), MPD_SLOW (a factor for all timeouts; figures of
-speed are only asserted when it is 1).
+The environment: MPD_BUILD (the folder with the programs, default build), MPD_SLOW (a factor for all timeouts; figures
+of speed are only asserted when it is 1).
 """
 import array
 import collections
@@ -547,7 +549,8 @@ class Daemon:
     @contextlib.contextmanager
     def ctl_popen(self, *args, env=None, **kwargs):
         """An mpctl that runs beside the test; it is ended with the block."""
-        kwargs = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **kwargs}
+        kwargs = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
+                  **kwargs}
         with spawn([MPCTL, *args], env=self.ctl_env(env), **kwargs) as proc:
             try:
                 yield proc
@@ -606,7 +609,7 @@ def figure(text):
 # --- programs for tests to start ------------------------------------------------------------------------------------
 
 class Fifo:
-    """A place to wait for: a process writes lines into it, the test reads them; or a process reads, the test lets go."""
+    """A place to wait at: a process writes lines into it, the test reads them; or a process reads, the test lets go."""
 
     def __init__(self, path):
         self.path = path
@@ -634,7 +637,7 @@ class Fifo:
         os.close(self.fd)
 
 
-# --- fixtures (conftest.py of each folder takes them in) ----------------------------------------------------------------
+# --- fixtures (conftest.py of each folder takes them in) --------------------------------------------------------------
 
 class Maker:
     """Makes daemons for one test, and ends them after it, or one of them before."""
@@ -657,7 +660,7 @@ class Maker:
 
 @pytest.fixture
 def make_mpd(request):
-    """Daemons to order: make_mpd(config=None, env=None, args=[]) → a started Daemon. `@DIR@` in config is its folder."""
+    """Daemons to order: make_mpd(config=None, env=None, args=[]); `@DIR@` in config is the daemon's own folder."""
     make = Maker()
     yield make
     wrong = [w for daemon in reversed(make.made) for w in daemon.finish()]

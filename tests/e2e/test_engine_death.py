@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
 The engine is killed between every two system calls of its own, and nobody notices: each process was started once, each
-status, each byte of output, each name, parent, flag and counter is as it would be without a death; clients with a session
-reconnect, send again, and get one answer.
+status, each byte of output, each name, parent, flag and counter is as it would be without a death; clients with a
+session reconnect, send again, and get one answer.
 
 A scenario is run once for each point of death, with a daemon of its own: at the entry of the engine's N-th system call
 tests/tools/syskill.c kills it, for N = 1, 2, 3 ... until a run of the scenario ends before N comes.
@@ -62,7 +62,8 @@ class Scenario:
 
     def offspring(self):
         """The keeper's own living children but for the engine (orphans it adopted among them)."""
-        return sorted(s.pid for s in all_stats() if s.ppid == self.mpd.pid and s.comm != "mpd-engine" and s.state not in "ZX")
+        return sorted(s.pid for s in all_stats() if s.ppid == self.mpd.pid and s.comm != "mpd-engine"
+                      and s.state not in "ZX")
 
 
 class Life(Scenario):
@@ -79,7 +80,8 @@ class Life(Scenario):
         self.b.close()
 
     def start(self, name, **params):
-        self.made[name] = self.a.call("process.start", argv=["/bin/sh", f"{self.mpd.dir}/{name}.sh"], name=name, **params)
+        self.made[name] = self.a.call("process.start", argv=["/bin/sh", f"{self.mpd.dir}/{name}.sh"], name=name,
+                                      **params)
         assert self.told.line() == "up"
 
     def start_family(self):
@@ -147,8 +149,8 @@ class Recovery(Life):
         hold.touch()
         first = self.mpd.kill_engine()
         self.earlier_deaths = 1
-        second = until(lambda: next((s.pid for s in children_of(self.mpd.pid) if s.comm == "mpd-engine" and s.state == "T"
-                                     and s.pid != first), None), what="a stopped new engine")
+        second = until(lambda: next((s.pid for s in children_of(self.mpd.pid) if s.comm == "mpd-engine"
+                                     and s.state == "T" and s.pid != first), None), what="a stopped new engine")
         hold.unlink()
         os.write(self.gate.fd, b"\n\n")  # writer fills its pipe, and flaky ends
         os.kill(self.made["boss"]["pid"], signal.SIGKILL)
@@ -196,8 +198,10 @@ class Shell(Scenario):
     def check(self):
         mpd = self.mpd
         self.expect("exit codes", (mpd.dir / "codes").read_text().split("\n")[:-1],
-                    ["start 0", "join 3", "run 5", "start 0", "start 0", "restart 0", "kill 0", "logs 0", "stop 0", "is-alive 3", "join 137"])
-        self.expect("what was started", sorted((mpd.dir / "starts").read_text().split()), ["flaky", "flaky", "k", "r", "w"])
+                    ["start 0", "join 3", "run 5", "start 0", "start 0", "restart 0", "kill 0", "logs 0", "stop 0",
+                     "is-alive 3", "join 137"])
+        self.expect("what was started", sorted((mpd.dir / "starts").read_text().split()),
+                    ["flaky", "flaky", "k", "r", "w"])
         self.expect("output of run", (mpd.dir / "output").read_text(), "through\n")
         self.expect("stdout", self.done.out.split("\n"), ["w", "k", "out of w", ""])
         self.expect("stderr", self.done.err, "")

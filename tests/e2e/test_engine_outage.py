@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The engine dies at random under load, while it hangs, and again before it is up: what the keeper holds meanwhile, how long
-nobody is answered, and what is as it was afterwards.
+The engine dies at random under load, while it hangs, and again before it is up: what the keeper holds meanwhile, how
+long nobody is answered, and what is as it was afterwards.
 """
 import os
 import random
@@ -11,10 +11,10 @@ import subprocess
 import threading
 import time
 
-from harness import PATIENCE, SLOW, Client, alive, figure, spawn, until, wait_dead
+from harness import PATIENCE, SLOW, Client, figure, spawn, until, wait_dead
 
 
-# --- at random, under load ------------------------------------------------------------------------------------------------
+# --- at random, under load --------------------------------------------------------------------------------------------
 
 OUTAGE = """
 import os, socket, sys, time
@@ -39,7 +39,8 @@ class Stopwatch:
     because the threads that make the load hold each other up."""
 
     def __init__(self, mpd):
-        self.proc = spawn(["/usr/bin/python3", "-c", OUTAGE, mpd.socket], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.proc = spawn(["/usr/bin/python3", "-c", OUTAGE, mpd.socket], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True)
 
     def outage(self, victim):
         self.proc.stdin.write(f"{victim}\n")
@@ -68,7 +69,8 @@ class Load:
             while not self.stop.is_set():
                 serial += 1
                 name, code = f"w{worker}-{serial}", serial % 200
-                client.call("process.start", argv=["/bin/sh", "-c", f"echo {name} >> {self.mpd.dir}/runs; exit {code}"], name=name)
+                client.call("process.start", argv=["/bin/sh", "-c", f"echo {name} >> {self.mpd.dir}/runs; exit {code}"],
+                            name=name)
                 ended = client.call("process.join", targets=[name])["processes"][0]
                 if ended["exitcode"] != code:
                     self.wrong.append(f"{name}: {ended['exitcode']} instead of {code}: {ended}")
@@ -111,14 +113,14 @@ def test_death_at_random_under_load(make_mpd, full):
     assert mpd.status()["engines"] == kills + 1
     outages.sort()
     p50, p99 = statistics.median(outages) * 1000, outages[min(len(outages) - 1, int(len(outages) * 0.99))] * 1000
-    figure(f"engine killed {kills} times under load ({load.done} start+join beside 200 processes): outage p50 {p50:.1f} ms, "
-          f"p99 {p99:.1f} ms (goal: 50 ms)")
+    figure(f"engine killed {kills} times under load ({load.done} start+join beside 200 processes): outage p50"
+           f" {p50:.1f} ms, p99 {p99:.1f} ms (goal: 50 ms)")
     if SLOW == 1:
         assert p50 < 100 and p99 < 500
     mpd.rpc("process.kill", all=True)
 
 
-# --- while it is dead, and while it hangs -----------------------------------------------------------------------------------
+# --- while it is dead, and while it hangs -----------------------------------------------------------------------------
 
 def gated(mpd, gate, name, code):
     return mpd.begin("/bin/sh", "-c", f"read x < {gate.path}; echo out of {name}; exit {code}", name=name)
@@ -180,7 +182,7 @@ def test_an_idle_stopped_engine_is_left_alone(mpd):
     assert mpd.engine_pid() == engine
 
 
-# --- what survives -----------------------------------------------------------------------------------------------------------
+# --- what survives ----------------------------------------------------------------------------------------------------
 
 def test_statuses_of_the_ended_survive(mpd):
     for n in (0, 3, 200):
@@ -197,7 +199,8 @@ def test_everything_about_the_living_survives(make_mpd, fifo):
     told = fifo()
     mpd = make_mpd("[job:j]\ncommand = /bin/sleep 1000\nprocesses = 2\nstart_seconds = 10ms\n"
                    "[job:off]\ncommand = /bin/sleep 1000\nautostart = false\n")
-    mpd.inside(f"mpctl start --name plain -- sleep 1000; mpctl start --name tied --daemon -- sleep 1000; echo up > {told.path};"
+    mpd.inside(f"mpctl start --name plain -- sleep 1000; mpctl start --name tied --daemon -- sleep 1000; "
+               f"echo up > {told.path};"
                " sleep 1000", name="parent", stop_signal="INT", stop_timeout=3, kill_mode="group", cwd="/usr")
     told.line()
     until(lambda: all(p["state"] == "running" for p in mpd.rpc("process.list", alive=True)["processes"]))
@@ -264,7 +267,8 @@ def test_a_stopped_job_stays_stopped(make_mpd):
 
 def test_a_stop_in_progress_goes_on(mpd, fifo):
     told = fifo()
-    mpd.begin("/bin/sh", "-c", f"trap '' TERM; echo up > {told.path}; while :; do sleep 1000; done", name="deaf", stop_timeout=1)
+    mpd.begin("/bin/sh", "-c", f"trap '' TERM; echo up > {told.path}; while :; do sleep 1000; done", name="deaf",
+              stop_timeout=1)
     told.line()
     mpd.rpc("process.stop", targets=["deaf"], wait=False)
     mpd.kill_engine()

@@ -104,7 +104,7 @@ def test_what_is_not_there_is_not_found(mpd):
     assert mpd.rpc("process.list", targets=["nothing*"])["processes"] == []
 
 
-# --- what a process is given --------------------------------------------------------------------------------------------
+# --- what a process is given ------------------------------------------------------------------------------------------
 
 def test_a_process_has_three_descriptors_and_a_session_of_its_own(mpd):
     nap = mpd.begin(*FOREVER)
@@ -121,14 +121,14 @@ def test_signals_are_as_after_a_login(mpd):
 
 def test_the_limit_on_descriptors_is_the_original(make_mpd):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 100, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1000, hard))
     try:
         mpd = make_mpd()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     mpd.begin(*sh("ulimit -n"), name="limit")
     mpd.join("limit")
-    assert mpd.output("limit") == f"{hard - 100}\n".encode()
+    assert mpd.output("limit") == b"1000\n"
 
 
 def test_spawn_has_a_clean_environment(make_mpd):
@@ -137,7 +137,7 @@ def test_spawn_has_a_clean_environment(make_mpd):
     mpd.join("env")
     env = dict(v.split("=", 1) for v in mpd.output("env").decode().split("\0")[:-1])
     assert env["MORE"] == "yes" and env["MPD_PROCESS"] == str(made["id"])
-    assert "SECRET" not in env and "NOTIFY_SOCKET" not in env and {"PATH", "HOME", "USER", "LOGNAME", "SHELL"} <= set(env)
+    assert {"PATH", "HOME", "USER", "LOGNAME", "SHELL"} <= set(env)
     assert set(env) <= {"MORE", "PATH", "HOME", "USER", "LOGNAME", "SHELL", "MPCTL_SOCKET", "MPD_PROCESS", "MPD_PARENT",
                         "MPD_NAME", "MPD_KEEPER"}
 
@@ -182,7 +182,7 @@ def test_a_working_directory_by_descriptor(mpd):
     assert mpd.output("x") == f"{mpd.dir}/elsewhere\n".encode()
 
 
-# --- its input and output -------------------------------------------------------------------------------------------------
+# --- its input and output ---------------------------------------------------------------------------------------------
 
 def test_stdio_by_descriptors(mpd):
     take, give = os.pipe()
@@ -226,7 +226,7 @@ def test_stdout_and_stderr_are_kept_apart(mpd):
     assert (mpd.output("x"), mpd.output("x", "stderr")) == (b"out\n", b"err\n")
 
 
-# --- a start that fails ---------------------------------------------------------------------------------------------------
+# --- a start that fails -----------------------------------------------------------------------------------------------
 
 def failed_start(mpd, **params):
     error = mpd.rpc_error("process.start", **{"argv": ["/bin/true"], "name": "x", **params})
@@ -258,7 +258,7 @@ def test_spawn_failures_exit_127_and_126(mpd, verb):
     assert mpd.ctl(*verb, plain).code == 126
 
 
-# --- its end ----------------------------------------------------------------------------------------------------------------
+# --- its end ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("script, exitcode, reason", [
     ("exit 0", 0, "exit 0"), ("exit 1", 1, "exit 1"), ("exit 255", 255, "exit 255"), ("kill -9 $$", -9, "signal 9"),
@@ -286,7 +286,7 @@ def test_a_death_by_another_hand_is_seen(mpd):
     assert mpd.join("nap")["processes"][0]["exitcode"] == -9
 
 
-# --- join -------------------------------------------------------------------------------------------------------------------
+# --- join -------------------------------------------------------------------------------------------------------------
 
 def test_join_waits_and_a_timeout_is_no_error(mpd, fifo):
     gate = fifo()
@@ -331,7 +331,8 @@ def test_join_keeps_the_order_of_its_arguments(mpd):
 
 def test_join_of_a_tree_waits_for_children_that_live_on(mpd, fifo):
     gate, told = fifo("gate"), fifo("told")
-    mpd.inside(f"mpctl start --name child -- sh -c 'read x < {gate.path}; exit 9' >/dev/null; echo up > {told.path}; exit 2",
+    mpd.inside(f"mpctl start --name child -- sh -c 'read x < {gate.path}; exit 9' >/dev/null;"
+               f" echo up > {told.path}; exit 2",
            name="parent")
     told.line()
     assert mpd.join("parent")["processes"][0]["exitcode"] == 2
@@ -346,13 +347,14 @@ def test_join_of_a_tree_waits_for_children_that_live_on(mpd, fifo):
 def test_joining_oneself_or_an_ancestor_is_a_deadlock(mpd, fifo):
     told = fifo()
     mpd.inside(f"mpctl join me 2>&1; echo self $? > {told.path};"
-                f" mpctl start --name child -- bash -c 'mpctl join me; echo ancestor $? > {told.path}'; sleep 1000", name="me")
+                f" mpctl start --name child -- bash -c 'mpctl join me; echo ancestor $? > {told.path}'; sleep 1000",
+                name="me")
     assert told.line() == "self 1"
     assert told.line() == "ancestor 1"
     assert b"could never end" in mpd.output("me")
 
 
-# --- terminate, kill, stop, signal, forget ------------------------------------------------------------------------------------
+# --- terminate, kill, stop, signal, forget ----------------------------------------------------------------------------
 
 def ignoring_term(fifo_path):
     return sh(f"trap '' TERM; echo up > {fifo_path}; while :; do sleep 1000; done")
@@ -445,12 +447,12 @@ def test_forget_is_refused_while_alive(mpd):
     assert mpd.rpc_error("process.status", targets=["nap"]).symbol == "NOT_FOUND"
 
 
-# --- parents and children -----------------------------------------------------------------------------------------------------
+# --- parents and children ---------------------------------------------------------------------------------------------
 
 def test_who_starts_from_inside_is_the_parent(mpd, fifo):
     told = fifo()
-    parent = mpd.inside(f"mpctl start --name child -- bash -c 'echo $MPD_PROCESS $MPD_PARENT > {told.path}; sleep 1000';"
-                         " sleep 1000", name="parent")
+    parent = mpd.inside(f"mpctl start --name child -- bash -c 'echo $MPD_PROCESS $MPD_PARENT > {told.path};"
+                        " sleep 1000'; sleep 1000", name="parent")
     me, mine = told.line().split()
     child = mpd.process("child")
     assert child["parent"] == {"id": parent["id"]} and (int(me), int(mine)) == (child["id"], parent["id"])
@@ -462,9 +464,9 @@ def test_who_starts_from_inside_is_the_parent(mpd, fifo):
 
 def test_a_grandchild_by_a_plain_fork_belongs_to_the_same_process(mpd, fifo):
     told = fifo()
-    parent = mpd.inside(f"(setsid bash -c 'mpctl --json start --name child -- sleep 1000; mpctl --json whoami > {told.path}')"
-                         " & sleep 1000", name="parent")
-    assert f'"name":"parent"' in told.line().replace(" ", "")
+    parent = mpd.inside(f"(setsid bash -c 'mpctl --json start --name child -- sleep 1000; mpctl --json whoami"
+                        f" > {told.path}') & sleep 1000", name="parent")
+    assert '"name":"parent"' in told.line().replace(" ", "")
     assert mpd.process("child")["parent"] == {"id": parent["id"]}
 
 
@@ -479,7 +481,8 @@ def test_the_environment_gives_no_parent(mpd):
 def test_the_living_children_of_me(mpd, fifo):
     told = fifo()
     mpd.inside(f"for n in a b; do mpctl start --name $n -- sleep 1000; done >/dev/null; mpctl kill b;"
-                f" mpctl ps --children --no-header | tr '\\n' ';' > {told.path}; echo >> {told.path}; sleep 1000", name="me")
+                f" mpctl ps --children --no-header | tr '\\n' ';' > {told.path}; echo >> {told.path}; sleep 1000",
+                name="me")
     seen = told.line()
     assert "a " in seen and "me " not in seen
 
@@ -516,8 +519,8 @@ def test_a_deaf_daemonic_child_is_killed_after_its_stop_timeout(mpd, fifo):
 def test_daemonic_processes_have_no_children(mpd, fifo):
     told = fifo()
     mpd.inside("mpctl start --name tied --daemon -- bash -c 'mpctl start --name child -- sleep 1000 2>&1;"
-                f" echo $? > {told.path}; (bash -c \"mpctl start --name grandchild -- sleep 1000; echo \\$? > {told.path}\");"
-                " sleep 1000'; sleep 1000", name="parent")
+                f" echo $? > {told.path}; (bash -c \"mpctl start --name grandchild -- sleep 1000; echo \\$?"
+                f" > {told.path}\"); sleep 1000'; sleep 1000", name="parent")
     assert told.lines(2) == ["1", "1"]
     assert b"daemonic processes are not allowed to have children" in mpd.output("tied")
     for name in ("child", "grandchild"):
@@ -556,7 +559,7 @@ def test_a_foreign_parent_by_its_pid(mpd):
     assert mpd.join("tied")["processes"][0]["exitcode"] == -15
 
 
-# --- mpctl run: the main program ------------------------------------------------------------------------------------------------
+# --- mpctl run: the main program --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("script, code", [("exit 0", 0), ("exit 9", 9), ("kill -9 $$", 137), ("kill -TERM $$", 143)])
 def test_run_passes_the_status_on(mpd, script, code):
@@ -582,7 +585,7 @@ def test_run_waits_for_children_and_ends_daemonic_ones(mpd, fifo):
     assert mpd.process("plain")["exitcode"] == 5
 
 
-# --- the rest of the table --------------------------------------------------------------------------------------------------------
+# --- the rest of the table --------------------------------------------------------------------------------------------
 
 def test_cpu_count(mpd):
     cpus = mpd.status()["cpus"]
@@ -604,7 +607,8 @@ def test_events_tell_of_starts_and_ends(mpd):
         connection.call("mpd.subscribe", topics=["process"])
         made = mpd.begin(*sh("exit 8"), name="x")
         seen = [connection.event(), connection.event()]
-    assert [(e["event"], e["id"], e["name"]) for e in seen] == [("started", made["id"], "x"), ("exited", made["id"], "x")]
+    assert [(e["event"], e["id"], e["name"]) for e in seen] == [("started", made["id"], "x"),
+                                                                ("exited", made["id"], "x")]
     assert seen[1]["exitcode"] == 8 and [e["seq"] for e in seen] == [1, 2]
 
 
@@ -629,7 +633,8 @@ def test_shutdown_by_request_ends_everything(mpd):
 
 
 def test_wrong_parameters_are_refused(mpd):
-    for params in ({"argv": []}, {"argv": "true", "limit": -1}, {}, {"argv": ["x\0y"]}, {"argv": ["/bin/true"], "nme": "x"},
+    for params in ({"argv": []}, {"argv": "true", "limit": -1}, {}, {"argv": ["x\0y"]},
+                   {"argv": ["/bin/true"], "nme": "x"},
                    {"argv": ["/bin/true"], "context": "forkserver"}, {"argv": ["/bin/true"], "processes": 0},
                    {"argv": ["/bin/true"], "name": ""}, {"argv": ["/bin/true"], "env": {"": "x"}},
                    {"argv": ["/bin/true"], "stdin": "log"}, {"argv": ["/bin/true"], "stdout": {"path": "/x"}}):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Many processes: that all statuses are right and nothing is left, and what it costs. Each figure is printed; it is held
-to a limit with room for a noisy machine only where MPD_SLOW is 1. `make soak` runs the full figures."""
+"""Many processes: that all statuses are right and nothing is left, and what it costs. Each figure is printed; it is
+held to a limit with room for a noisy machine only where MPD_SLOW is 1. `make soak` runs the full figures."""
 import json
 import os
 import pathlib
@@ -85,8 +85,10 @@ def test_a_thousand_processes(mpd, full):
 
 
 def nothing_left(mpd, fds):
-    until(lambda: [c for c in children_of(mpd.pid) if c.comm != "mpd-engine"] == [], what="an empty brood of the keeper")
-    until(lambda: len(open_fds(mpd.pid)) <= fds[0] and len(open_fds(mpd.engine_pid())) <= fds[1], what=f"{fds} descriptors")
+    until(lambda: [c for c in children_of(mpd.pid) if c.comm != "mpd-engine"] == [],
+          what="an empty brood of the keeper")
+    until(lambda: len(open_fds(mpd.pid)) <= fds[0] and len(open_fds(mpd.engine_pid())) <= fds[1],
+          what=f"{fds} descriptors")
 
 
 def warm(mpd):
@@ -158,7 +160,8 @@ def test_exits_all_at_once_are_all_counted(mpd):
     assert sorted(p["id"] for p in ended if p["exitcode"] == -9) == sorted(m["id"] for m in made)
 
 
-@pytest.mark.parametrize("mode, turns, rounds, limit", [("serial", 200, 5, 2.5), ("burst", 300, 5, 3.0), ("ping", 60, 5, 2.0)])
+@pytest.mark.parametrize("mode, turns, rounds, limit",
+                         [("serial", 200, 5, 2.5), ("burst", 300, 5, 3.0), ("ping", 60, 5, 2.0)])
 def test_the_cost_over_the_systems_own(mpd, mode, turns, rounds, limit):
     if not FAST:
         pytest.skip("figures of a slowed-down build say nothing")

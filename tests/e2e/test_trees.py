@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-The whole tree goes, and nothing else: the escape zoo against kill, terminate, stop and the end of the main process, where
-trees are cgroups and where they are found by scanning. Who belongs to a tree is known here by a mark on the command line,
-which the daemon does not look at.
+The whole tree goes, and nothing else: the escape zoo against kill, terminate, stop and the end of the main process,
+where trees are cgroups and where they are found by scanning. Who belongs to a tree is known here by a mark on the
+command line, which the daemon does not look at.
 """
 import os
 import pathlib
@@ -94,8 +94,8 @@ if ends:
 live()
 """
 # How many of each say that they are up.
-BEINGS = {"plain": 1, "setsid": 1, "double_fork": 1, "fork_loop": 1, "fork_loop_in_sessions": 1, "stopped": 1, "deaf": 1,
-          "family": 3}
+BEINGS = {"plain": 1, "setsid": 1, "double_fork": 1, "fork_loop": 1, "fork_loop_in_sessions": 1, "stopped": 1,
+          "deaf": 1, "family": 3}
 OBEDIENT = ["plain", "setsid", "double_fork", "family"]
 
 
