@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""
+What the documents say is so: their shell lines run as they are written, their example configurations can be read, and
+the answers have the members that stand in docs/protocol.md. What is installed where, and `make demo`, have tests of
+their own (tests/install.sh, tests/check.py).
+"""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import MPCTL, PATIENCE, ROOT, TOOL_PATH, until
+
+README, PROTOCOL, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "protocol.md", ROOT / "docs" / "architecture.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(path, language, containing):
+    """The one code block of this language that holds the text."""
+    found = [b for b in re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.M | re.S) if containing in b]
+    assert len(found) == 1, f"{len(found)} blocks of {path} hold {containing!r}"
+    return found[0]
+
+
+@pytest.fixture
+def desk(mpd, tmp_path):
+    """desk(script): runs it in a fresh folder with what the examples name."""
+    (tmp_path / "sell.sh").write_text("#!/bin/sh\nexec sleep 1\n")
+    (tmp_path / "sell.sh").chmod(0o755)
+    (tmp_path / "Makefile").write_text("all:\n\t@echo made\n")
+    return lambda script: mpd.shell("set -e\n" + script, cwd=tmp_path)
+
+
+# --- links and settings -----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_the_make_targets_exist(path):
+    text = subprocess.run(["make", "-C", ROOT, "help"], capture_output=True, text=True, check=True).stdout
+    targets = {line.split()[1] for line in text.splitlines() if line.startswith("  make ")} | {"help"}
+    for target in re.findall(r"\bmake ([a-z][a-z-]*)", " ".join(re.findall(r"`[^`]*`", path.read_text()))):
+        assert target in targets
+
+
+def test_the_configurations_can_be_read(tmp_path):
+    example = blocks(README, "ini", "[job:web]").replace("/srv/www", str(tmp_path))
+    (tmp_path / "mpd.conf").write_text(example)
+    for conf in (tmp_path / "mpd.conf", ROOT / "conf" / "mpd.conf"):
+        done = subprocess.run([MPCTL, "check", conf], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- README.md --------------------------------------------------------------------------------------------------------
+
+def test_readme_begins_with_lines_that_run(desk):
+    done = desk(blocks(README, "sh", "mpctl run -- make"))
+    assert done.code == 0 and "seller\n" in done.out and done.out.endswith("made\n")
+
+
+def test_the_first_five_minutes(mpd, tmp_path):
+    """As a user, with a home of his own, next to where root has a daemon; what `make install` does has its own test."""
+    script = blocks(README, "sh", "mpd --background")
+    assert script.startswith("sudo make install")
+    home, runtime = tmp_path / "home", mpd.dir / "run"
+    home.mkdir()
+    runtime.mkdir(mode=0o700)
+    user = {}
+    if os.getuid() == 0:
+        os.chown(home, 12345, 12345)
+        os.chown(runtime, 12345, 12345)
+        for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+            folder.chmod(0o755)
+        user = {"user": 12345, "group": 12345, "extra_groups": []}
+    env = {"PATH": TOOL_PATH, "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)}
+    done = subprocess.run(["bash", "-ec", script.partition("\n")[2]], env=env, cwd="/", capture_output=True, text=True,
+                          timeout=PATIENCE, **user)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^nap +1 +\d+ +running ", done.stdout, re.M)
+    assert not list((runtime / "mpctl").glob("*.sock"))
+
+
+def test_what_the_readme_does_with_a_job(make_mpd, tmp_path):
+    config = blocks(README, "ini", "[job:web]").replace("/srv/www", str(tmp_path))
+    mpd = make_mpd(re.sub(r"^command = .*$", "command = sh -c 'echo hello; exec sleep 1000'", config, flags=re.M))
+    until(lambda: mpd.ctl("logs", "web.1").out)
+    script = blocks(README, "sh", "mpctl restart web").replace("logs -f", "logs")
+    done = mpd.shell("set -e\n" + script)
+    assert done.code == 0, done
+    for text in ("last lines:", "hello", "web.2 | ", "usage: mpctl start"):
+        assert text in done.out
+
+
+def test_the_readmes_way_from_another_language(desk, mpd):
+    script = blocks(README, "sh", "jq .result").partition("\n")
+    assert script[0].startswith("export MPCTL_SOCKET=$XDG_RUNTIME_DIR/mpctl/mpd.sock ")
+    done = desk(script[2])
+    assert done.code == 0 and json.loads(done.out)["processes"] == []
+
+
+# --- docs/protocol.md -------------------------------------------------------------------------------------------------
+
+def test_the_protocols_lines_run(desk):
+    script = blocks(PROTOCOL, "sh", "process.join").replace('"sleep","60"', '"sleep","1"')
+    started, joined = map(json.loads, desk(script).out.splitlines())
+    assert started["result"]["name"] == "nap"
+    assert joined["result"]["done"] is True and joined["result"]["processes"][0]["exitcode"] == 0
+
+
+def members_of(cell):
+    """The first object of a table's cell: its members' names, without what is inside of them."""
+    text = re.match(r"`\{(.*?)\}`", cell).group(1)
+    while re.search(r"[\[{][^\[\]{}]*[\]}]", text):
+        text = re.sub(r"[\[{][^\[\]{}]*[\]}]", "", text)
+    return {re.match(r"\s*(\w+)", part).group(1) for part in text.split(",") if part}
+
+
+def documented():
+    rows = re.findall(r"^\| ([\w., ]+) \| (`\{.*) \|$", PROTOCOL.read_text(), re.M)
+    table = {}
+    for methods, cell in rows:
+        names = methods.split(", ")
+        prefix = names[0].rpartition(".")[0]
+        for name in names:
+            table[name if "." in name or name == "cancel" else f"{prefix}.{name}"] = members_of(cell)
+    return table
+
+
+JOB = "[job:web]\ncommand = sh -c 'echo hello; exec sleep 1000'\n"
+CALLS = [
+    ("mpd.hello", {}), ("mpd.status", {}), ("mpd.describe", {}), ("mpd.stats", {}), ("mpd.whoami", {}),
+    ("mpd.log_level", {"level": "info"}), ("mpd.subscribe", {}), ("mpd.unsubscribe", {"sub": 1}),
+    ("cancel", {"id": 99}), ("process.start", {"argv": ["sleep", "1000"], "name": "x"}),
+    ("process.signal", {"targets": ["x"], "signal": "CONT"}), ("process.status", {"targets": ["x"]}),
+    ("process.list", {}), ("process.self", {}), ("process.logs", {"target": "x"}),
+    ("process.terminate", {"targets": ["x"]}), ("process.kill", {"targets": ["x"]}),
+    ("process.join", {"targets": ["x"]}), ("process.stop", {"targets": ["x"]}), ("process.forget", {"targets": ["x"]}),
+    ("job.list", {}), ("job.status", {"targets": ["web"]}), ("job.start", {"all": True}),
+    ("job.restart", {"all": True}), ("job.stop", {"all": True}), ("mpd.close", {}),
+]
+
+
+def test_answers_have_the_members_that_are_documented(make_mpd):
+    mpd = make_mpd(JOB)
+    table = documented()
+    with mpd.connect() as connection:
+        methods = {m["method"] for m in connection.call("mpd.describe")["methods"]}
+        for method, params in CALLS:
+            assert set(connection.call(method, **params)) == table[method], method
+    untried = methods - {method for method, _ in CALLS}
+    assert untried == {"mpd.ping", "mpd.shutdown"}, "every method has its row and its call"
+
+
+def test_a_process_has_the_members_that_are_documented(make_mpd):
+    mpd = make_mpd(JOB)
+    text = PROTOCOL.read_text()
+    example = json.loads(blocks(PROTOCOL, "json", '"kill_mode"'))
+    mpd.begin("sh", "-c", "exit 3", name="x")
+    mpd.join("x")
+    for target in ("web", "x"):
+        listed = mpd.rpc("process.list", targets=[target])["processes"][0]
+        assert set(listed) == set(example)
+        more = set(mpd.process(target)) - set(example)
+        assert all(f"`{name}`" in text or f"`{name} {{" in text for name in more), more
+
+
+def test_every_method_and_verb_has_help(mpd):
+    for name in (m["method"] for m in mpd.rpc("mpd.describe")["methods"]):
+        assert mpd.ctl("help", name).out.startswith(f"method: {name}\n")
+
+
+def test_the_architecture_names_what_is_there():
+    for path in re.findall(r"`((?:common|daemon|cli|core)/[\w/.]+)`", ARCHITECTURE.read_text()):
+        assert (ROOT / path).exists() or (ROOT / "daemon" / "engine" / path).exists(), path
