@@ -4,7 +4,7 @@
  *
  * 1. It shares our memory: only system calls, no locks, nothing of ours changed. The set*id calls are raw, for those
  *    of libc would have all threads of the process they think they are in do the same.
- * 2. Nothing may block: a FIFO without a reader is an error (O_NONBLOCK, cleared after), a terminal is not acquired by
+ * 2. Nothing may block that need not: a FIFO without a reader is an error (O_NONBLOCK, cleared after), a terminal is not acquired by
  *    being opened (O_NOCTTY).
  * 3. Files are opened as the user, and after the exec it has the descriptors 0, 1, 2 and no other.
  */
@@ -58,14 +58,16 @@ static void child_place(const struct child *c)
 	const char *path = plan_text(c->plan, c->plan->cwd);
 	if (c->plan->umask >= 0)
 		umask((mode_t)c->plan->umask);
+	clone_at(STEP_CHDIR);
 	if ((c->cwd >= 0 ? fchdir(c->cwd) : chdir(path ? path : "/")) < 0)
 		clone_fail(STEP_CHDIR);
 }
 
 static int open_redirect(const struct child *c, int i)
 {
-	int flags = i == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND;
-	int fd = open(plan_text(c->plan, c->plan->path[i]), flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0666);
+	int flags = i == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_APPEND, fd;
+	clone_at((enum spawn_step)(STEP_STDIN + i));
+	fd = open(plan_text(c->plan, c->plan->path[i]), flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0666);
 	if (fd < 0 || fcntl(fd, F_SETFL, flags & O_APPEND) < 0)
 		clone_fail(STEP_STDIN + i);
 	return fd;
@@ -144,6 +146,7 @@ void child_run(void *arg)
 	child_stdio(c);
 	if (setrlimit(RLIMIT_NOFILE, &keeper.nofile) < 0)
 		clone_fail(STEP_FDS);
+	clone_at(STEP_EXEC);
 	if (c->path)
 		exec_search(c);
 	else

@@ -95,17 +95,10 @@ static pid_t engine_clone(int link)
 	};
 	/* clang-format on */
 	struct start s = {argv, {link, keeper.listener, journal, scratch, keeper.table_fd}};
-	pid_t pid;
 	snprintf(start, sizeof(start), "%lld", (long long)keeper.start);
 	snprintf(count, sizeof(count), "%u", engine.count);
 	snprintf(level, sizeof(level), "%d", (int)log_get_level());
-	pid = clone_child(engine_exec, &s, -1, &engine.pidfd);
-	if (pid < 0 || !clone_result->error)
-		return pid;
-	RETRY(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED));
-	close(fd_take(&engine.pidfd));
-	errno = clone_result->error;
-	return -1;
+	return clone_child(engine_exec, &s, -1, &engine.pidfd);
 }
 
 static void engine_retry(void);

@@ -3,7 +3,7 @@
  * The keeper: parent and only reaper of every process, and of the engine. What its files share.
  *
  * 1. After start nothing allocates: the table of slots is mapped up front, everything else is static.
- * 2. Nobody is waited for, but a child between its clone and its exec.
+ * 2. Nobody is waited for, but a child between its clone and its exec, and that not for long.
  * 3. An exit or a failure stays in its slot until the engine has released it; what could not be sent is told later.
  * 4. Nothing is signalled on the strength of a number alone: by pidfd, by the cgroup it is in, or as the group of a
  *    leader that has not been reaped.
@@ -202,14 +202,18 @@ void child_run(void *child) __attribute__((noreturn));
 struct clone_result {
 	int step, error; /* error 0: it runs */
 	bool in_cgroup;
+	bool given_up; /* it did not come to its exec in time, and was killed */
 };
 extern struct clone_result *clone_result;
 int clone_init(void);
 /* Runs FN(ARG) in a child and returns when it has exec'd or exited. CGROUP: the directory it shall be born in, or -1;
- * clone_result says whether it was. The pid, or -1 with errno. */
+ * clone_result says whether it was. The pid, or -1 with errno, and the step in clone_result: nothing is left of the
+ * child then, but where even a SIGKILL takes its time. */
 pid_t clone_child(void (*fn)(void *), void *arg, int cgroup, int *ret_pidfd);
 /* In the child: everything above FIRST is closed at the exec or before. */
 void clone_close_from(unsigned first);
+/* In the child: what it does next may hang. */
+void clone_at(enum spawn_step);
 /* In the child: the end. */
 void clone_fail(enum spawn_step) __attribute__((noreturn));
 

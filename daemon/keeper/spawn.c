@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 enum { GROUPS_MAX = 65536, SMALL_PLAN = 32 * 1024, OVERFLOW_ID = 65534 };
 
@@ -29,6 +28,15 @@ struct spawn {
 static struct plan *plan; /* room for the largest there may be */
 static size_t plan_filled;
 static gid_t *groups;
+
+static const nsec_t refused_for = 30 * NSEC_PER_SEC;
+static struct {
+	struct slow_user {
+		uid_t uid;
+		nsec_t until; /* CLOCK_MONOTONIC */
+	} users[16];
+	size_t next;
+} slow; /* users whose start hung, and until when they are refused another one */
 
 int spawn_init(void)
 {
@@ -111,6 +119,15 @@ static int groups_of_client(struct spawn *s)
 	return 0;
 }
 
+/* While a start hangs nobody else is served: whose did must not have the next at once. */
+static bool is_slow(uid_t uid)
+{
+	for (size_t i = 0; i < ARRAY_LEN(slow.users); i++)
+		if (slow.users[i].uid == uid && slow.users[i].until > keeper_clock())
+			return true;
+	return false;
+}
+
 /* A keeper of root's starts it as the client, with the client's groups; another one is nobody but itself. */
 static int identity_of_client(struct spawn *s)
 {
@@ -124,6 +141,8 @@ static int identity_of_client(struct spawn *s)
 		return peer.uid == keeper.uid ? 0 : fail(s, STEP_IDENTITY, EPERM);
 	if (peer.uid == (uid_t)-1 || peer.uid == OVERFLOW_ID || peer.gid == (gid_t)-1)
 		return fail(s, STEP_IDENTITY, EPERM);
+	if (is_slow(peer.uid))
+		return fail(s, STEP_CLONE, EAGAIN);
 	s->child.who = (struct identity){.change = true, .uid = peer.uid, .gid = peer.gid};
 	if (peer.uid != 0 && plan->nice < 0)
 		return fail(s, STEP_NICE, EPERM);
@@ -252,6 +271,18 @@ static void close_write_ends(const struct spawn *s, const struct slot *slot)
 			close(s->child.fds[i]);
 }
 
+/* Its directory is looked at before it is used again: it may be in there yet. */
+static void hung(const struct spawn *s, struct slot *slot)
+{
+	log_warning("process %llu of uid %u was given up before its exec: it hangs", (unsigned long long)s->msg->id, s->uid);
+	if (slot->dir == DIR_EMPTY)
+		slot->dir = DIR_USED;
+	if (s->uid == keeper.uid)
+		return;
+	slow.users[slow.next] = (struct slow_user){s->uid, keeper_clock() + refused_for};
+	slow.next = (slow.next + 1) % ARRAY_LEN(slow.users);
+}
+
 static int run(struct spawn *s, struct slot *slot)
 {
 	AUTO_FD dir = cgroup_enter(slot);
@@ -259,14 +290,10 @@ static int run(struct spawn *s, struct slot *slot)
 	pid_t pid;
 	slot->start = sys_now();
 	pid = clone_child(child_run, &s->child, dir, &pidfd);
+	if (clone_result->given_up)
+		hung(s, slot);
 	if (pid < 0)
-		return fail(s, STEP_CLONE, errno);
-	if (clone_result->error) {
-		RETRY(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED));
-		if (pidfd >= 0)
-			close(pidfd);
-		return fail(s, (enum spawn_step)clone_result->step, clone_result->error);
-	}
+		return fail(s, (enum spawn_step)clone_result->step, errno);
 	slot->flags |= clone_result->in_cgroup ? SLOT_CGROUP : 0;
 	slot_running(slot, pid, pidfd);
 	return 0;

@@ -313,6 +313,29 @@ def test_identity_is_the_kernels_word(make_keeper):
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root")
+def test_a_start_that_hangs_holds_nobody_up_for_long(keeper):
+    program = pathlib.Path(keeper.dir, "program")
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    os.chown(program, 1234, 1234)
+    os.chmod(keeper.dir, 0o711)
+    os.chmod(keeper.socket, 0o666)
+    client = subprocess.Popen(
+        [sys.executable, "-c", "import fcntl,os,signal,socket,sys\nsignal.signal(signal.SIGIO,signal.SIG_IGN)\n"
+         "fcntl.fcntl(os.open(sys.argv[2],os.O_RDONLY),fcntl.F_SETLEASE,fcntl.F_WRLCK)\n"  # an open of it waits for 45 s
+         "s=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+         "s.sendall(b'spawn\\t900\\t--\\t%b\\nspawn\\t901\\t--\\ttrue\\n'%sys.argv[2].encode())\n"
+         "sys.stdin.read()", keeper.socket, program],
+        user=1234, group=1234, extra_groups=[], stdin=subprocess.PIPE)
+    assert keeper.expect("FAILED", 900)[3:] == ["exec", str(errno.ETIME)]
+    assert keeper.expect("FAILED", 901)[3:] == ["clone", str(errno.EAGAIN)]
+    assert keeper.status(keeper.start("sh", "-c", "exit 7")[0]) == (CLD_EXITED, 7)
+    client.stdin.close()
+    client.wait(PATIENCE)
+    assert not marked(str(program))
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root")
 def test_another_users_keeper_starts_nothing_for_root(make_keeper):
     folder = tempfile.mkdtemp(prefix="mpk", dir="/tmp")
     os.chown(folder, 1234, 1234)
