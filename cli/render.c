@@ -180,7 +180,7 @@ void text_words(struct buf *b, struct span array)
 	}
 }
 
-static void text_inner(struct buf *b, struct span value)
+void text_value(struct buf *b, struct span value)
 {
 	struct span key, inner;
 	const char *between = "";
@@ -203,7 +203,7 @@ void text_object(struct buf *b, struct span object)
 	for (struct scan_iter it = scan_iter(object); scan_next(&it, &key, &value);) {
 		text_put(b, key);
 		buf_puts(b, ": ");
-		text_inner(b, value);
+		text_value(b, value);
 		buf_putc(b, '\n');
 	}
 }

@@ -35,6 +35,8 @@ void text_put(struct buf *, struct span);
 void text_json(struct buf *, struct span value);
 /* Width in columns of UTF-8 text, one a character. */
 size_t text_width(struct span);
+/* A value on one line: of an object "name value, name value". */
+void text_value(struct buf *, struct span value);
 /* "name: value" lines of an object's members, an inner object's on one line. */
 void text_object(struct buf *, struct span object);
 /* Words as one would type them for a shell: quoted where they have to be. */

@@ -5,6 +5,11 @@
 #include "cli/proc.h"
 #include "cli/render.h"
 #include "common/units.h"
+#include <time.h>
+
+/* --- values as a person reads them --------------------------------------------------------------------------------- */
+
+static nsec_t told_at; /* the daemon's clock when it answered */
 
 static void put_seconds(struct buf *b, struct span value)
 {
@@ -12,6 +17,59 @@ static void put_seconds(struct buf *b, struct span value)
 	if (scan_seconds(value, &t) == 0)
 		units_put_duration(b, t);
 }
+
+static void put_bytes(struct buf *b, struct span value)
+{
+	uint64_t n;
+	if (scan_u64(value, &n) == 0)
+		units_put_size(b, n);
+}
+
+/* "2026-01-31 12:00:00 (5.2s ago)": the daemon's clock begins at the boot, ours is that of the wall. */
+static void put_moment(struct buf *b, struct span value)
+{
+	nsec_t t;
+	struct tm tm;
+	char text[64];
+	if (scan_seconds(value, &t) < 0)
+		return;
+	nsec_t ago = MAX(told_at - t, 0);
+	time_t wall = (time_t)((sys_clock(CLOCK_REALTIME) - ago) / NSEC_PER_SEC);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&wall, &tm));
+	buf_printf(b, "%s (", text);
+	units_put_duration(b, ago);
+	buf_puts(b, " ago)");
+}
+
+static void put_rusage(struct buf *b, struct span value)
+{
+	buf_puts(b, "user ");
+	put_seconds(b, scan_get(value, "user"));
+	buf_puts(b, ", system ");
+	put_seconds(b, scan_get(value, "system"));
+	buf_puts(b, ", memory ");
+	put_bytes(b, scan_get(value, "maxrss"));
+}
+
+static const struct {
+	const char *member;
+	void (*put)(struct buf *, struct span);
+} formats[] = {
+	{"created", put_moment},       {"started", put_moment}, {"ended", put_moment}, {"uptime", put_seconds},
+	{"stop_timeout", put_seconds}, {"cpu", put_seconds},    {"mem", put_bytes},    {"rusage", put_rusage},
+};
+
+static void put_value(struct span key, struct span value)
+{
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+		if (span_is(key, formats[i].member)) {
+			formats[i].put(&out, value);
+			return;
+		}
+	text_value(&out, value);
+}
+
+/* --- one process --------------------------------------------------------------------------------------------------- */
 
 static void put_log(struct span data)
 {
@@ -42,38 +100,26 @@ static void put_last_lines(struct client *c, const struct proc *p)
 	client_drop(call);
 }
 
-static void put_name(const char *name)
+static void put_command(const struct proc *p)
 {
-	buf_puts(&out, name);
-	buf_puts(&out, ": ");
-}
-
-static void put_shown(const struct proc *p)
-{
-	put_name("command");
+	buf_puts(&out, "command: ");
 	text_words(&out, p->argv);
 	buf_putc(&out, '\n');
-	if (scan_type(p->uptime) != SCAN_NUMBER)
-		return;
-	put_name("ran for");
-	put_seconds(&out, p->uptime);
-	buf_putc(&out, '\n');
 }
 
-/* The members that say something, in the daemon's order; lists and lengths as a person reads them. */
-static void put_members(const struct proc *p)
+/* The members that say something, in the daemon's order. */
+static void put_members(struct span object)
 {
 	struct span key, value;
-	AUTO_BUF one = BUF_INIT;
-	buf_putc(&one, '{');
-	for (struct scan_iter it = scan_iter(p->json); scan_next(&it, &key, &value);) {
+	for (struct scan_iter it = scan_iter(object); scan_next(&it, &key, &value);) {
 		bool empty = proc_is(value, "null") || proc_is(value, "\"\"") || proc_is(value, "[]");
-		if (empty || span_is(key, "argv") || span_is(key, "uptime"))
+		if (empty || span_is(key, "argv"))
 			continue;
-		buf_printf(&one, "%s\"%.*s\":%.*s", one.len > 1 ? "," : "", (int)key.n, key.p, (int)value.n, value.p);
+		text_put(&out, key);
+		buf_puts(&out, ": ");
+		put_value(key, value);
+		buf_putc(&out, '\n');
 	}
-	buf_putc(&one, '}');
-	text_object(&out, buf_view(&one));
 }
 
 static int status_daemon(struct client *c)
@@ -82,7 +128,7 @@ static int status_daemon(struct client *c)
 	if (options.json)
 		out_json(result);
 	else
-		text_object(&out, result);
+		put_members(result);
 	return STATUS_OK;
 }
 
@@ -91,15 +137,17 @@ int verb_status(struct client *c, struct args *a)
 	if (a->nwords == 0)
 		return status_daemon(c);
 	args_targets(a, 0, false, false);
-	struct procs procs = procs_of(client_call(c, CMD_process_status, &a->members));
+	struct span result = client_call(c, CMD_process_status, &a->members);
+	struct procs procs = procs_of(result);
+	scan_seconds(scan_get(result, "now"), &told_at);
 	for (size_t i = 0; i < procs.n; i++) {
 		if (options.json) {
 			out_json(procs.v[i].json);
 			continue;
 		}
 		buf_puts(&out, i ? "\n" : "");
-		put_members(&procs.v[i]);
-		put_shown(&procs.v[i]);
+		put_members(procs.v[i].json);
+		put_command(&procs.v[i]);
 		put_last_lines(c, &procs.v[i]);
 	}
 	procs_done(&procs);

@@ -3,6 +3,7 @@
 mpctl as a person at a terminal and a script see it: words, tables, exit statuses, terminals. What the daemon does with
 processes is tested elsewhere.
 """
+import datetime
 import fcntl
 import json
 import os
@@ -489,6 +490,19 @@ def test_status_of_a_process(mpd):
                  "command: sh -c 'echo one; echo '\\''two words'\\''; exit 3'", "last lines:", "  one", "  two words"):
         assert f"{line}\n" in shown, line
     assert mpd.ctl("status", "--json", "x").json()[0]["exitcode"] == 3
+
+
+def test_status_is_for_eyes(mpd):
+    """Times of the wall, lengths and sizes with units; --json keeps the daemon's numbers."""
+    mpd.begin(*FOREVER, name="x")
+    shown = dict(line.split(": ", 1) for line in mpd.ctl("status", "x", env={"TZ": "UTC"}).out.splitlines())
+    began = datetime.datetime.strptime(shown["started"].partition(" (")[0], "%Y-%m-%d %H:%M:%S")
+    assert abs((datetime.datetime.utcnow() - began).total_seconds()) < 10 * SLOW
+    assert re.fullmatch(r".* \([\d.]+m?s ago\)", shown["started"])
+    assert (shown["stop_timeout"], shown["cpu"]) == ("10.0s", "0ms") and re.fullmatch(r"[\d.]+[KM]", shown["mem"])
+    assert re.search(r"^uptime: [\d.]+m?s$", mpd.ctl("status").out, re.M)
+    mpd.rpc("process.kill", targets=["x"])
+    assert re.search(r"^rusage: user \d+ms, system \d+ms, memory [\d.]+[KM]$", mpd.ctl("status", "x").out, re.M)
 
 
 # --- logs and events ------------------------------------------------------------------------------------------------
