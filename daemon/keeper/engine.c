@@ -158,10 +158,10 @@ static void engine_retry(void)
 void engine_died(int code, int status)
 {
 	bool healthy = engine.ready_at && keeper_clock() - engine.ready_at >= healthy_after;
+	engine.pid = 0; /* first: what is done now may start something that gets its number */
 	link_read(INT_MAX);
 	link_close();
 	close(fd_take(&engine.pidfd));
-	engine.pid = 0;
 	keeper.due[DUE_WATCH] = NSEC_NEVER;
 	if (keeper.phase == PHASE_ENDING)
 		return;
