@@ -105,7 +105,10 @@ static int start_room(unsigned more, struct fault *fault)
 
 static int parent_is_pid(struct start *s, pid_t pid, struct fault *fault)
 {
+	struct conn *c = s->req->conn;
 	const struct proc *p = attribute_pid(pid);
+	if (p && p != conn_process(c) && !peer_may(&c->peer, p->i.uid))
+		return fault_set(fault, FAULT_DENIED, "parent: the process %d is not yours", pid);
 	if (p) {
 		s->image.parent = PARENT_PROC;
 		s->image.parent_id = p->i.id;
@@ -117,7 +120,7 @@ static int parent_is_pid(struct start *s, pid_t pid, struct fault *fault)
 	struct stat st;
 	if (start < 0 || stat(path, &st) < 0)
 		return fault_set(fault, FAULT_NOT_FOUND, "parent: no process has the pid %d", pid);
-	if (!peer_may(&s->req->conn->peer, st.st_uid))
+	if (!peer_may(&c->peer, st.st_uid))
 		return fault_set(fault, FAULT_DENIED, "parent: the process %d is not yours", pid);
 	s->image.parent = PARENT_FOREIGN;
 	s->image.parent_pid = pid;

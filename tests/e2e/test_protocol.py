@@ -719,19 +719,42 @@ STRANGER = """
 import json, socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
-for method, params in ("mpd.whoami", {}), ("mpd.log_level", {"level": "debug"}), ("mpd.ping", {}):
+for method, params in json.loads(sys.argv[2]):
     s.sendall(json.dumps({"id": 1, "method": method, "params": params}).encode() + b"\\n")
     print(s.makefile().readline(), end="")
 """
 
 
+def stranger(mpd, *calls):
+    """What another user is answered."""
+    os.chmod(mpd.socket, 0o666)
+    done = subprocess.run([sys.executable, "-c", STRANGER, str(mpd.socket), json.dumps(calls)], user=12345, group=12345,
+                          extra_groups=[7], capture_output=True, text=True, timeout=20 * SLOW, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 @as_root
 def test_what_admins_alone_may(mpd):
-    os.chmod(mpd.socket, 0o666)
-    done = subprocess.run([sys.executable, "-c", STRANGER, str(mpd.socket)], user=12345, group=12345, extra_groups=[7],
-                          capture_output=True, text=True, timeout=20 * SLOW, cwd="/")
-    whoami, level, pong = map(json.loads, done.stdout.splitlines())
+    whoami, level, pong = stranger(mpd, ("mpd.whoami", {}), ("mpd.log_level", {"level": "debug"}), ("mpd.ping", {}))
     assert {k: whoami["result"][k] for k in ("uid", "gid", "groups", "admin")} == {
         "uid": 12345, "gid": 12345, "groups": [7], "admin": False}
     assert symbol(level) == "DENIED" and "12345" in level["error"]["message"]
     assert pong["result"] == "pong"
+
+
+@as_root
+def test_what_is_another_users_is_not_there(mpd):
+    made = mpd.begin("sleep", "1000000", name="private")
+    ways = ["private", f"#{made['id']}", f"pid:{made['pid']}"]
+    calls = [(f"process.{verb}", {"targets": [way]}) for verb in ("status", "kill", "join", "forget") for way in ways]
+    calls += [("process.logs", {"target": way}) for way in ways]
+    calls += [("process.start", {"argv": ["true"], "parent": made["id"]})]
+    assert {symbol(answer) for answer in stranger(mpd, *calls)} == {"NOT_FOUND"}
+    kill, listed, child, daemonic = stranger(
+        mpd, ("process.kill", {"targets": ["*"]}), ("process.list", {}),
+        ("process.start", {"argv": ["true"], "parent": {"pid": made["pid"]}}),
+        ("process.start", {"argv": ["true"], "parent": {"pid": 1}, "daemon": True}))
+    assert kill["result"]["processes"] == listed["result"]["processes"] == []
+    assert symbol(child) == symbol(daemonic) == "DENIED"
+    assert mpd.process("private")["state"] == "running" and mpd.process("private")["children"] == []
