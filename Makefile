@@ -128,6 +128,7 @@ layers: ## check that includes and system calls keep to the layers of the design
 bench: programs tools ## measure, and print the numbers
 	@MPD_BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
 demo: programs ## show what it does, in a minute
+	@tests/deps.sh $(DEMO_PACKAGES)
 	@MPD_BUILD=$(BUILD) tests/demo.sh
 
 # --- house-keeping --------------------------------------------------------------------------------------------------
@@ -162,7 +163,8 @@ help: ## list the targets
 
 # --- Debian's packages, by name -------------------------------------------------------------------------------------
 PACKAGES := gcc make pkg-config libc6-dev libev-dev libinih-dev libcjson-dev
-TEST_PACKAGES := clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest strace socat jq valgrind
+DEMO_PACKAGES := procps python3
+TEST_PACKAGES := $(DEMO_PACKAGES) clang libclang-rt-14-dev libcmocka-dev python3-pytest strace socat jq valgrind
 
 .PHONY: deps deps-quiet test-deps
 deps: deps-quiet test-deps ## install the Debian packages that building and testing need

@@ -33,6 +33,17 @@ status() {
 	echo "(exit status $code)"
 }
 
+# Waits until the command succeeds, ten seconds at the most.
+await() {
+	local end=$((SECONDS + 10))
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < end)) || { echo "demo: waited in vain for: $*" >&2; return 1; }
+		sleep 0.02
+	done
+}
+three_sleepers() { [[ $(pgrep -c -xf 'sleep 100[123]') == 3 ]]; }
+flaky_runs() { [[ $(mpctl --json status flaky) == *'"state":"running"'*'"restarts":2'* ]]; }
+
 say "A configuration: a web server in two instances, a job that fails twice and then runs"
 cat >"$dir/mpd.conf" <<EOF
 [job:web]
@@ -59,13 +70,13 @@ status mpctl run -- sh -c 'echo "run passes output and status through"; exit 3'
 
 say "A tree that does its best to stay: TERM is ignored, a child has called setsid, another was orphaned"
 run mpctl start --name tree -- sh -c 'trap "" TERM; setsid sleep 1001 & (sleep 1002 &) ; sleep 1003; wait'
-until [[ $(pgrep -c -xf 'sleep 100[123]') == 3 ]]; do :; done
+await three_sleepers
 run mpctl status tree
 run mpctl stop tree --timeout 1
 status pgrep -xf 'sleep 100[123]'
 
 say "A job that failed was started again by its policy, with a growing delay"
-until [[ $(mpctl --json status flaky | grep -o '"restarts":[0-9]*') == '"restarts":2' && $(mpctl --json status flaky) == *'"state":"running"'* ]]; do :; done
+await flaky_runs
 run mpctl ps flaky
 run mpctl logs flaky
 
