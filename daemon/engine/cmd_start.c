@@ -445,6 +445,14 @@ static void reply_started(struct starting *w)
 	reply_end(w->req);
 }
 
+/* What the errno alone does not tell. */
+static const char *step_hint(int step)
+{
+	if (step == STEP_LIMIT)
+		return " (too many processes)";
+	return step == STEP_IDENTITY ? " (this daemon cannot start processes for your user)" : "";
+}
+
 static void start_fault(const struct proc *p, struct fault *fault)
 {
 	struct span subject = proc_fail_subject(p);
@@ -452,7 +460,7 @@ static void start_fault(const struct proc *p, struct fault *fault)
 	scan_put_str(&json, subject);
 	fault_set(fault, FAULT_SPAWN, "%.*s: %s%s", (int)MIN(subject.n, 300), subject.p,
 		  p->i.error == ENOENT ? "not found" : strerror(p->i.error),
-		  p->i.step == STEP_LIMIT ? " (too many processes)" : "");
+		  step_hint(p->i.step));
 	fault_data(fault, "\"step\":\"%s\",\"subject\":%s,\"errno\":%d", spawn_step_name(p->i.step), buf_str(&json),
 		   p->i.error);
 }

@@ -85,6 +85,25 @@ static bool find_job(struct finder *f, struct span name)
 	return any;
 }
 
+/* The newest of that name that is UID's own; root's too, who sees everybody's. */
+static struct proc *named_own(struct span name, uid_t uid)
+{
+	struct name *n = map_get_str(&core.names, name);
+	struct proc *p;
+	if (n)
+		LIST_EACH(p, &n->procs, by_name)
+			if (p->i.uid == uid)
+				return p;
+	return NULL;
+}
+
+/* One's own goes before others': no user can put a process of his in the place of the one an admin means. */
+static struct proc *named(const struct finder *f, struct span name)
+{
+	struct proc *own = named_own(name, f->peer->uid);
+	return own || !f->peer->admin ? own : proc_by_name(name, 0);
+}
+
 /* "name" is also all of name.1 ... name.K that were started together. */
 static bool find_group(struct finder *f, struct span name)
 {
@@ -92,7 +111,7 @@ static bool find_group(struct finder *f, struct span name)
 	for (uint64_t k = 1;; k++) {
 		char text[160];
 		int n = snprintf(text, sizeof(text), "%.*s.%llu", (int)MIN(name.n, 128), name.p, (unsigned long long)k);
-		struct proc *p = proc_by_name((struct span){text, (size_t)n}, f->peer->admin ? 0 : f->peer->uid);
+		struct proc *p = named(f, (struct span){text, (size_t)n});
 		if (!p || p->text[TEXT_JOB].n || !add_once(f, NULL, p))
 			return any;
 		any = true;
@@ -103,7 +122,7 @@ static bool find_name(struct finder *f, struct span name)
 {
 	if (find_job(f, name))
 		return true;
-	struct proc *p = proc_by_name(name, f->peer->admin ? 0 : f->peer->uid);
+	struct proc *p = named(f, name);
 	if (p && !p->text[TEXT_JOB].n)
 		return add_once(f, NULL, p);
 	return find_group(f, name);
@@ -117,10 +136,10 @@ static bool is_glob(struct span s)
 	return false;
 }
 
-/* Every kind of process that is not a job's, the newest of each name. */
+/* Every kind of process that is not a job's, the newest of each name and user. */
 static bool newest(const struct proc *p)
 {
-	return !p->text[TEXT_JOB].n && proc_by_name(p->text[TEXT_NAME], p->i.uid) == p;
+	return !p->text[TEXT_JOB].n && named_own(p->text[TEXT_NAME], p->i.uid) == p;
 }
 
 static void find_glob(struct finder *f, struct span pattern)
@@ -183,7 +202,7 @@ static int not_jobs(const struct targets *t, struct fault *fault)
 {
 	for (size_t i = 0; i < t->n; i++)
 		if (!t->v[i].inst)
-			return fault_set(fault, FAULT_WRONG_KIND, "%s is a process, not a job",
+			return fault_set(fault, FAULT_WRONG_KIND, "%s is a process, not a job (it can be stopped; start a new one)",
 					 t->v[i].proc->text[TEXT_NAME].p);
 	return 0;
 }
@@ -194,7 +213,9 @@ int targets_find(const struct peer *peer, const struct spans *names, bool all, e
 	struct targets found = {0};
 	struct finder f = {.peer = peer, .out = &found};
 	int code = 0;
-	if (all)
+	if (all && names->n > 0)
+		code = fault_set(fault, FAULT_PARAMS, "either \"targets\" or \"all\", not both");
+	else if (all)
 		find_all(&f, true);
 	else if (names->n == 0)
 		code = fault_set(fault, FAULT_PARAMS, "missing parameter \"targets\" (or \"all\")");

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import MPCTL, PATIENCE
+from harness import MPCTL, MPD, PATIENCE
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="77: needs two users")
 
@@ -48,6 +48,25 @@ def test_what_is_not_ones_own_is_not_there(mpd, somebody):
     assert somebody("kill", "--all")[0] == 0
     assert mpd.process("x")["alive"]
     assert somebody("shutdown")[0] == 1
+
+
+def test_root_at_a_users_daemon(make_mpd, somebody, tmp_path):
+    """He sees and ends what is there; the daemon cannot become him."""
+    folder = tmp_path / "s"
+    folder.mkdir()
+    os.chown(folder, 12345, 12345)
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o755)
+    user = {"user": 12345, "group": 12345, "extra_groups": [], "cwd": "/", "env": {"HOME": str(folder)}}
+    subprocess.run([MPD, "--background", "-s", folder / "s", "-d", folder / "d"], check=True, timeout=PATIENCE, **user)
+    ctl = lambda *words: subprocess.run([MPCTL, "-s", folder / "s", *words], capture_output=True, text=True)
+    try:
+        assert somebody("-s", str(folder / "s"), "start", "--name", "x", "--", "sleep", "1000")[0] == 0
+        done = ctl("run", "--", "id")
+        assert done.returncode == 126 and "(this daemon cannot start processes for your user)" in done.stderr
+        assert ctl("kill", "x").returncode == 0
+    finally:
+        assert ctl("shutdown").returncode == 0
 
 
 def test_all_is_not_said_beside_names(mpd):
