@@ -3,8 +3,10 @@
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/render.h"
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 int verb_ping(struct client *c, struct args *a)
 {
@@ -155,14 +157,86 @@ static void engine_path(char *path, size_t size)
 	snprintf(path, size, "%s/mpd-engine", MPD_LIBEXECDIR);
 }
 
-int verb_check(struct client *c, struct args *a)
+static void __attribute__((noreturn)) exec_loader(const struct args *a)
 {
 	char path[4096];
 	char *argv[] = {
 		"mpd-engine", "--load", "--check", a->nwords ? "--config" : NULL, a->nwords ? a->words[0] : NULL, NULL};
-	(void)c;
-	args_most(a, 1);
 	engine_path(path, sizeof(path));
 	execv(path, argv);
 	die(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE, "check: %s: %s", path, strerror(errno));
+}
+
+struct finding {
+	struct span file; /* {NULL, 0}: not about a place in a file */
+	long line;
+	const char *message;
+};
+
+/* "mpd.conf:12: [job:web] unknown key" taken apart. */
+static struct finding finding_of(const char *text)
+{
+	for (const char *p = strchr(text, ':'); p; p = strchr(p + 1, ':')) {
+		size_t digits = strspn(p + 1, "0123456789");
+		const char *end = p + 1 + digits;
+		if (digits && end[0] == ':' && end[1] == ' ')
+			return (struct finding){{text, (size_t)(p - text)}, strtol(p + 1, NULL, 10), end + 2};
+	}
+	return (struct finding){.message = text};
+}
+
+static void print_finding(const char *text)
+{
+	struct finding f = finding_of(text);
+	buf_putc(&out, '{');
+	if (f.file.p) {
+		buf_puts(&out, "\"file\":");
+		scan_put_bytes(&out, f.file);
+		buf_printf(&out, ",\"line\":%ld,", f.line);
+	}
+	buf_puts(&out, "\"message\":");
+	scan_put_bytes(&out, span_of(f.message));
+	buf_puts(&out, "}\n");
+}
+
+/* The loader, with both of its outputs into FD. */
+static pid_t spawn_loader(const struct args *a, int fd)
+{
+	pid_t pid = fork();
+	if (pid < 0)
+		die(STATUS_FAILED, "check: %s", strerror(errno));
+	if (pid > 0)
+		return pid;
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	exec_loader(a);
+}
+
+static int check_json(const struct args *a)
+{
+	int ends[2], code = 0;
+	char *line = NULL;
+	size_t room = 0;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		die(STATUS_FAILED, "check: %s", strerror(errno));
+	pid_t pid = spawn_loader(a, ends[1]);
+	close(ends[1]);
+	FILE *said = fdopen(ends[0], "r");
+	for (ssize_t n; said && (n = getline(&line, &room, said)) > 0;) {
+		line[n - (line[n - 1] == '\n')] = '\0';
+		print_finding(line);
+	}
+	free(line);
+	if (said)
+		fclose(said);
+	return RETRY(waitpid(pid, &code, 0)) == pid && WIFEXITED(code) ? WEXITSTATUS(code) : STATUS_FAILED;
+}
+
+int verb_check(struct client *c, struct args *a)
+{
+	(void)c;
+	args_most(a, 1);
+	if (options.json)
+		return check_json(a);
+	exec_loader(a);
 }

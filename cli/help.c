@@ -38,7 +38,7 @@ static const char *sentence(const struct verb *v) { return v->help ? v->help : a
 void help_verb(const struct verb *v)
 {
 	const struct api_cmd *cmd = api_cmd(v->cmd);
-	buf_printf(&out, "usage: mpctl %s [flags] %s\n%s.\n\n", v->name, v->usage, sentence(v));
+	buf_printf(&out, "usage: mpctl %s [flags]%s%s\n%s.\n\n", v->name, *v->usage ? " " : "", v->usage, sentence(v));
 	for (size_t i = 0; i < cmd->nargs; i++)
 		if (args_takes(v, i))
 			put_flag(&cmd->args[i]);
@@ -67,7 +67,7 @@ static void help_all(void)
 	buf_puts(&out, "usage: mpctl [flags] VERB [flags] [TARGET...]\n\n");
 	for (size_t i = 0; (v = verb_at(i)); i++) {
 		AUTO_BUF left = BUF_INIT;
-		buf_printf(&left, "  %s %s", v->name, v->usage);
+		buf_printf(&left, "  %s%s%s", v->name, *v->usage ? " " : "", v->usage);
 		put_padded(&left, sentence(v));
 	}
 	buf_puts(&out, "\nflags of every verb:\n");

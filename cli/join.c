@@ -11,7 +11,9 @@ static void print_end(const struct proc *p)
 {
 	int status = proc_status(p);
 	text_json(&out, p->name);
-	if (status < 0)
+	if (scan_type(p->id) == SCAN_NULL)
+		buf_puts(&out, " was never started\n");
+	else if (status < 0)
 		buf_puts(&out, " ended, nobody knows how\n");
 	else if (*p->exitcode.p == '-')
 		buf_printf(&out, " died by signal %d (%s)\n", status - STATUS_SIGNAL,

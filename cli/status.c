@@ -7,7 +7,7 @@
 #include "common/units.h"
 #include <time.h>
 
-/* --- values as a person reads them --------------------------------------------------------------------------------- */
+/* --- values as a person reads them ------------------------------------------------------------------------------ */
 
 static nsec_t told_at; /* the daemon's clock when it answered */
 
@@ -69,7 +69,7 @@ static void put_value(struct span key, struct span value)
 	text_value(&out, value);
 }
 
-/* --- one process --------------------------------------------------------------------------------------------------- */
+/* --- one process ------------------------------------------------------------------------------------------------ */
 
 static void put_log(struct span data)
 {
@@ -102,6 +102,8 @@ static void put_last_lines(struct client *c, const struct proc *p)
 
 static void put_command(const struct proc *p)
 {
+	if (scan_count(p->argv) == 0)
+		return;
 	buf_puts(&out, "command: ");
 	text_words(&out, p->argv);
 	buf_putc(&out, '\n');

@@ -218,6 +218,7 @@ def test_every_verb_has_help(verb):
 def test_help_comes_from_the_registry(mpd):
     methods = mpd.ctl("describe").json()
     text = json.dumps(methods)
+    assert not re.search(r" $", Alone("help").out + Alone("help", "ping").out, re.M)
     for method in ("process.start", "process.join", "mpd.status"):
         assert method in text
         shown = Alone("help", method)
@@ -253,6 +254,18 @@ def test_shutdown_returns_when_the_keeper_is_gone(mpd):
     done = mpd.ctl("shutdown")
     assert (done.code, done.out, done.err) == (0, "", "")
     assert mpd.proc.poll() == 0
+
+
+def test_check_in_json(tmp_path):
+    conf = tmp_path / "a:1.conf"
+    conf.write_text("[job:x]\ncomand = /bin/true\nstop_signal = FOO\n")
+    done = Alone("check", "--json", conf)
+    said = Alone("check", conf).err.splitlines()
+    assert (done.code, done.err) == (6, "") and len(said) == 3
+    assert [f"{f['file']}:{f['line']}: {f['message']}" for f in map(json.loads, done.out.splitlines())] == said
+    conf.write_text("")
+    done = Alone("check", "--json", conf)
+    assert done.code == 0 and json.loads(done.out) == {"message": f"{conf}: ok, 0 jobs"}
 
 
 def test_check_asks_the_loader(tmp_path):
@@ -503,6 +516,14 @@ def test_status_is_for_eyes(mpd):
     assert re.search(r"^uptime: [\d.]+m?s$", mpd.ctl("status").out, re.M)
     mpd.rpc("process.kill", targets=["x"])
     assert re.search(r"^rusage: user \d+ms, system \d+ms, memory [\d.]+[KM]$", mpd.ctl("status", "x").out, re.M)
+
+
+def test_a_job_that_never_ran(make_mpd):
+    mpd = make_mpd("[job:idle]\ncommand = true\nautostart = false\n")
+    done = mpd.ctl("join", "idle")
+    assert (done.code, done.out) == (1, "idle was never started\n")
+    assert "state: stopped\n" in mpd.ctl("status", "idle").out and "command" not in mpd.ctl("status", "idle").out
+    assert mpd.ctl("pid", "idle").code == mpd.ctl("exitcode", "idle").code == mpd.ctl("is-alive", "idle").code == 3
 
 
 # --- logs and events ------------------------------------------------------------------------------------------------
