@@ -8,6 +8,7 @@
  */
 #include "daemon/engine/capture.h"
 #include "common/log.h"
+#include "daemon/engine/engine.h"
 #include "daemon/engine/loop.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,6 +22,11 @@
 
 #define CHUNK (256u << 10)
 #define DRAIN_MAX (4u << 20) /* of one stream, at an exit: who writes without end is not waited for */
+
+/* What a stream may write in a window of time, 32 MiB/s. Who writes more waits in his own write(2): else the kernel would
+ * let us all wait in ours, when it throttles who dirties pages faster than the disk takes them. */
+#define WINDOW (100 * NSEC_PER_MS)
+#define WINDOW_BYTES ((size_t)32 << 20) / 10
 
 struct tag {
 	struct link_page page;
@@ -36,7 +42,10 @@ _Static_assert(sizeof(struct tag) <= SCRATCH_HEAD, "the tag fits the head");
 struct capture {
 	struct loop_hup io;
 	uint64_t id;
-	int stream, log;
+	int fd, stream, log;
+	struct timer pause;  /* set: nothing is read until then */
+	nsec_t window;       /* when this one began */
+	size_t spent;        /* in it */
 	bool failed; /* said once that the log cannot be written */
 };
 
@@ -192,12 +201,12 @@ static ssize_t capture_step(struct capture *c, const struct proc *p)
 	int64_t size = 0;
 	bool bol = true;
 	int pending = 0;
-	if (ioctl(c->io.fd, FIONREAD, &pending) == 0 && pending == 0)
+	if (ioctl(c->fd, FIONREAD, &pending) == 0 && pending == 0)
 		return 0;
 	int log = capture_log(c, p, &size, &bol);
 	tag_set(p, c->stream, size, bol);
 	off64_t at = SCRATCH_HEAD;
-	ssize_t n = RETRY(splice(c->io.fd, NULL, scratch, &at, CHUNK, SPLICE_F_NONBLOCK));
+	ssize_t n = RETRY(splice(c->fd, NULL, scratch, &at, CHUNK, SPLICE_F_NONBLOCK));
 	if (n <= 0) {
 		tag_clear();
 		return 0;
@@ -213,8 +222,9 @@ static ssize_t capture_step(struct capture *c, const struct proc *p)
 
 static void capture_free(struct capture *c)
 {
-	int fd = c->io.fd;
+	int fd = c->fd;
 	map_del(&captures, capture_key(c->id, c->stream));
+	timer_clear(&core.timers, &c->pause);
 	loop_hup_stop(&c->io);
 	close(fd);
 	if (c->log >= 0)
@@ -236,14 +246,41 @@ static bool pipe_ended(int fd)
 	return poll(&poll_fd, 1, 0) == 1 && !(poll_fd.revents & POLLIN);
 }
 
+static void capture_ready(struct loop_hup *);
+
+static void capture_watch(struct capture *c)
+{
+	if (loop_input_start(&c->io, c->fd, capture_ready) < 0)
+		log_error("capture: %m");
+}
+
+static void capture_resume(struct timer *t) { capture_watch(CONTAINER_OF(t, struct capture, pause)); }
+
+static void capture_spend(struct capture *c, size_t n)
+{
+	engine_now();
+	if (core.now - c->window >= WINDOW) {
+		c->window = core.now;
+		c->spent = 0;
+	}
+	c->spent += n;
+	if (c->spent < WINDOW_BYTES)
+		return;
+	loop_hup_stop(&c->io);
+	timer_set(&core.timers, &c->pause, c->window + WINDOW, capture_resume);
+}
+
 static void capture_ready(struct loop_hup *io)
 {
 	struct capture *c = CONTAINER_OF(io, struct capture, io);
 	const struct proc *p = capture_proc(c);
-	if (p && capture_step(c, p) > 0)
+	ssize_t n = p ? capture_step(c, p) : 0;
+	if (n > 0) {
 		capture_told(p);
-	else if (!p || pipe_ended(io->fd))
+		capture_spend(c, (size_t)n);
+	} else if (!p || pipe_ended(c->fd)) {
 		capture_free(c);
+	}
 }
 
 void capture_add(struct proc *p, int stream, int fd)
@@ -258,8 +295,8 @@ void capture_add(struct proc *p, int stream, int fd)
 	c->id = p->i.id;
 	c->stream = stream;
 	c->log = -1;
-	if (loop_input_start(&c->io, fd, capture_ready) < 0)
-		log_error("capture: %m");
+	c->fd = fd;
+	capture_watch(c);
 }
 
 void capture_drain(const struct proc *p)
