@@ -15,12 +15,14 @@
 #include "daemon/engine/foreign.h"
 #include "daemon/engine/keeperlink.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #define NAME_MAX_LEN 128
+#define ARGV_SHOWN ((size_t)16 << 10) /* of the arguments, in a record: thousands of records are kept */
 #define PROCESSES_MAX 10000
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -312,6 +314,8 @@ static int start_check(struct start *s, struct fault *fault)
 			return fault_set(fault, FAULT_PARAMS, "parameter \"umask\": must be from 0 to 511 (0777)");
 		s->plan.umask = (int32_t)a->umask;
 	}
+	if (a->cwd.n >= PATH_MAX)
+		return fault_set(fault, FAULT_PARAMS, "parameter \"cwd\": must be shorter than %d bytes", PATH_MAX);
 	int code = start_name(s, fault);
 	code = code ? code : start_files(s, fault);
 	code = code ? code : start_parent(s, fault);
@@ -321,11 +325,17 @@ static int start_check(struct start *s, struct fault *fault)
 static void start_texts(struct start *s)
 {
 	const struct args_process_start *a = s->args;
+	size_t left = ARGV_SHOWN;
 	buf_putc(&s->argv_json, '[');
 	for (size_t i = 0; i < a->argv.n; i++) {
 		if (i)
 			buf_putc(&s->argv_json, ',');
+		if (a->argv.v[i].n >= left) {
+			buf_puts(&s->argv_json, "\"...\"");
+			break;
+		}
 		scan_put_bytes(&s->argv_json, a->argv.v[i]);
+		left -= a->argv.v[i].n + 1;
 	}
 	buf_putc(&s->argv_json, ']');
 	buf_span(&s->cwd_text, a->cwd.n ? a->cwd : SPAN("/"));

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SLOW, TOOL_PATH, RpcError, alive, open_fds, spawn, stat_of, wait_dead
+from harness import PATIENCE, SLOW, TOOL_PATH, RpcError, alive, open_fds, spawn, stat_of, until, wait_dead
 
 FOREVER = ["/bin/sleep", "1000"]
 
@@ -108,7 +108,7 @@ def test_what_is_not_there_is_not_found(mpd):
 
 def test_a_process_has_three_descriptors_and_a_session_of_its_own(mpd):
     nap = mpd.begin(*FOREVER)
-    assert open_fds(nap["pid"]) == [0, 1, 2]
+    until(lambda: open_fds(nap["pid"]) == [0, 1, 2])  # its loader has files open for a moment
     stat = stat_of(nap["pid"])
     assert stat.session == stat.pgrp == nap["pid"] and stat.ppid == mpd.pid
 
@@ -642,3 +642,13 @@ def test_wrong_parameters_are_refused(mpd):
             mpd.rpc("process.start", **params)
         assert raised.value.symbol == "PARAMS", params
     assert mpd.rpc("process.list")["processes"] == []
+
+
+def test_long_arguments_arrive_and_are_not_kept(mpd):
+    long = ["x" * 100_000] * 10
+    mpd.begin("sh", "-c", "echo $# $(printf %s \"$*\" | wc -c)", "sh", *long, name="long")
+    mpd.join("long")
+    assert mpd.output("long") == b"10 1000009\n"
+    assert mpd.process("long")["argv"] == ["sh", "-c", "echo $# $(printf %s \"$*\" | wc -c)", "sh", "..."]
+    assert mpd.status()["journal"]["bytes"] < 20_000
+    assert mpd.rpc_error("process.start", argv=["true"], cwd="/" * 5000).symbol == "PARAMS"
