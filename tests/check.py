@@ -212,6 +212,12 @@ def soak_groups():
     ]
 
 
+def figures(text):
+    """What the tests measured: the lines of pytest's section of that name."""
+    found = re.search(r"^=+ figures =+\n(.*?)^=", text, re.MULTILINE | re.DOTALL)
+    return found[1].splitlines() if found else []
+
+
 class Runner:
     """Runs groups of stages, adds up their counts."""
 
@@ -241,6 +247,9 @@ class Runner:
                 if path:
                     print(f"---- {stage.name}: {path}", path.read_text(encoding="utf-8", errors="replace"), sep="\n")
             print(f"{'FAILED' if counts.failed else 'ok':6} {stage.name:16} {how:>10}  {counts}", flush=True)
+            if path and not counts.failed:
+                for line in figures(path.read_text(encoding="utf-8", errors="replace")):
+                    print("      ", line, flush=True)
 
     def groups(self, groups):
         for group in groups:
@@ -255,6 +264,7 @@ def self_test():
     assert tap_counts("") == Counts()
     assert str(Counts(2, 1)) == "2 passed, 1 failed"
     assert str(Counts(2, 1, 3)) == "2 passed, 1 failed, 3 skipped"
+    assert figures("x\n=== figures ===\na\nb\n=== 1 passed ===\n") == ["a", "b"] and figures("x\n") == []
     report = LOGS / "self-test.xml"
     report.write_text('<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/></testsuites>')
     assert junit_counts(report) == Counts(3, 3, 3)
