@@ -122,14 +122,19 @@ static void tag_clear(void)
 		log_error("scratch: %m");
 }
 
-/* The scratch bytes, in a buffer that is used again. */
-static struct span scratch_bytes(size_t n)
+/* A buffer that is used again. */
+static char *chunk_room(void)
 {
 	static char *room;
 	if (!room && !(room = malloc(CHUNK)))
 		abort();
-	ssize_t got = RETRY(pread(scratch, room, MIN(n, CHUNK), SCRATCH_HEAD));
-	return (struct span){room, got > 0 ? (size_t)got : 0};
+	return room;
+}
+
+static struct span scratch_bytes(size_t n)
+{
+	ssize_t got = RETRY(pread(scratch, chunk_room(), MIN(n, CHUNK), SCRATCH_HEAD));
+	return (struct span){chunk_room(), got > 0 ? (size_t)got : 0};
 }
 
 /* --- an engine's death -------------------------------------------------------------------------------------------- */
@@ -194,6 +199,19 @@ static int capture_log(struct capture *c, const struct proc *p, int64_t *size, b
 	return c->log = log_open(p->text[TEXT_OUT + c->stream].p, size, bol);
 }
 
+/* Out of the pipe by way of the scratch memfd. Where there is no memory for that they are read: a death may lose them
+ * then, but who writes is not held up, and the loop does not spin. */
+static struct span take_bytes(int fd)
+{
+	off64_t at = SCRATCH_HEAD;
+	ssize_t n = RETRY(splice(fd, NULL, scratch, &at, CHUNK, SPLICE_F_NONBLOCK));
+	if (n > 0)
+		return scratch_bytes((size_t)n);
+	if (n < 0 && errno != EAGAIN)
+		n = RETRY(read(fd, chunk_room(), CHUNK));
+	return (struct span){chunk_room(), n > 0 ? (size_t)n : 0};
+}
+
 /* One chunk from the pipe to the log: the bytes taken, 0 when there are none. */
 static ssize_t capture_step(struct capture *c, const struct proc *p)
 {
@@ -205,19 +223,14 @@ static ssize_t capture_step(struct capture *c, const struct proc *p)
 		return 0;
 	int log = capture_log(c, p, &size, &bol);
 	tag_set(p, c->stream, size, bol);
-	off64_t at = SCRATCH_HEAD;
-	ssize_t n = RETRY(splice(c->fd, NULL, scratch, &at, CHUNK, SPLICE_F_NONBLOCK));
-	if (n <= 0) {
-		tag_clear();
-		return 0;
-	}
+	struct span bytes = take_bytes(c->fd);
 	buf_clear(&text, 2 * CHUNK);
-	capture_text(scratch_bytes((size_t)n), &text);
-	if (log < 0 || write_all(log, buf_view(&text)) < 0)
-		capture_drop(c, (size_t)n);
+	capture_text(bytes, &text);
+	if (bytes.n && (log < 0 || write_all(log, buf_view(&text)) < 0))
+		capture_drop(c, bytes.n);
 	tag_clear();
-	capture_stats.bytes += (uint64_t)n;
-	return n;
+	capture_stats.bytes += bytes.n;
+	return (ssize_t)bytes.n;
 }
 
 static void capture_free(struct capture *c)

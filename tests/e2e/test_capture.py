@@ -4,13 +4,14 @@ import base64
 import hashlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
-from harness import PATIENCE, SLOW, figure, until, wait_dead
+from harness import PATIENCE, SLOW, figure, spawn, until, wait_dead
 
 
 def test_much_output_is_complete(mpd):
@@ -156,3 +157,18 @@ def test_output_of_a_process_killed_in_the_middle(mpd):
     mpd.join("x")
     numbers = mpd.output("x").split(b"\n")[:-1]
     assert numbers == [str(n).encode() for n in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_without_memory_for_the_scratch_output_goes_on(mpd):
+    engine = mpd.engine_pid()
+    strace = spawn(["strace", "-o", mpd.dir / "trace", "-e", "trace=splice", "-e", "inject=splice:error=ENOSPC", "-p",
+                    engine], stderr=subprocess.DEVNULL)
+    until(lambda: f"TracerPid:\t{strace.pid}\n" in pathlib.Path(f"/proc/{engine}/status").read_text())
+    mpd.begin("/bin/sh", "-c", "head -c 300000 /dev/zero; echo end >&2; exec sleep 1000", name="x")
+    until(lambda: mpd.output("x", "stderr") == b"end\n")
+    until(lambda: len(mpd.output("x")) == 300_000)
+    strace.send_signal(signal.SIGINT)
+    assert wait_dead(strace.pid) and "ENOSPC" in (mpd.dir / "trace").read_text()
+    strace.wait()
+    assert mpd.status()["captured"] == {"bytes": 300_004, "dropped": 0} and mpd.engine_pid() == engine
