@@ -49,6 +49,8 @@ static size_t log_read(const char *path, int64_t from, size_t n, struct buf *out
 static int64_t last_lines(const char *path, int64_t size, int64_t lines)
 {
 	AUTO_BUF text = BUF_INIT;
+	if (lines == 0)
+		return size;
 	int64_t base = MAX(size - LINES_BYTES_MAX, 0);
 	size_t at = log_read(path, base, (size_t)(size - base), &text);
 	if (at > 0 && text.p[at - 1] == '\n')

@@ -103,7 +103,7 @@ int cmd_mpd_describe(struct req *r, const void *args, struct fault *f)
 	if (GIVEN(a, mpd_describe, method) && !(cmd = api_find(a->method))) {
 		const char *near = api_nearest(a->method);
 		return fault_set(f, FAULT_NOT_FOUND, "there is no method %.64s%s%s%s", a->method.p,
-				 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+				 near ? " (did you mean " : " (see: mpctl help", near ? near : "", near ? "?)" : ")");
 	}
 	struct buf *out = reply_begin(r);
 	if (cmd)
