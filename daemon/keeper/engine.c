@@ -90,7 +90,7 @@ static pid_t engine_clone(int link)
 	/* clang-format off */
 	char *argv[] = {
 		"mpd-engine", "--socket", (char *)keeper.socket, "--state", (char *)keeper.state_dir,
-		"--config", keeper.config ? (char *)keeper.config : "", "--log-level", level,
+		"--config", keeper.config_path ? (char *)keeper.config_path : "", "--log-level", level,
 		"--keeper-start", start, "--engines", count, NULL,
 	};
 	/* clang-format on */

@@ -85,7 +85,7 @@ enum keeper_phase { PHASE_SERVING, PHASE_STOPPING, PHASE_TERMINATING, PHASE_ENDI
 
 struct keeper {
 	const char *socket, *state_dir, *engine_path; /* absolute */
-	const char *config;                           /* as it was given, or NULL */
+	const char *config, *config_path;             /* as it was given, and absolute; NULL for none */
 	int listener, null;
 	int ready;          /* --background: who started us waits here; else -1 */
 	int log;            /* and this becomes stderr then */

@@ -17,6 +17,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#define UID_OVERFLOW 65534 /* what has no number in our user namespace, and nobody's own */
+
 enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
@@ -39,7 +41,7 @@ static const char help[] =
 	"MPD_CGROUP=off in the environment: find trees of processes by scanning /proc, not by cgroups.\n";
 
 static struct {
-	char socket[PATH_MAX], state_dir[PATH_MAX], engine[PATH_MAX], notify[PATH_MAX];
+	char socket[PATH_MAX], state_dir[PATH_MAX], config[PATH_MAX], engine[PATH_MAX], notify[PATH_MAX];
 	int log_level; /* -1: not said */
 	bool background, check;
 } options = {.log_level = -1};
@@ -161,6 +163,8 @@ static void take_option(int option)
 	switch (option) {
 	case 'c':
 		keeper.config = optarg;
+		path_absolute(options.config, optarg);
+		keeper.config_path = options.config;
 		break;
 	case 's':
 		path_absolute(options.socket, optarg);
@@ -319,6 +323,8 @@ int main(int argc, char **argv)
 	keeper.uid = geteuid();
 	log_init("mpd", LOG_INFO);
 	take_options(argc, argv);
+	if (keeper.uid == UID_OVERFLOW && !options.check)
+		boot_die(EXIT_FAILURE, "the user %u (nobody) owns nothing: run it as a user of its own", keeper.uid);
 	defaults();
 	if (options.check)
 		check_configuration();

@@ -750,6 +750,13 @@ def test_without_a_runtime_directory_it_asks_for_one(tmp_path):
     assert done.returncode == 1 and "XDG_RUNTIME_DIR" in done.stderr and "-s" in done.stderr
 
 
+@pytest.mark.skipif(not ROOT, reason="needs another user")
+def test_nobody_runs_none_of_his_own(tmp_path):
+    done = subprocess.run([str(BUILD / "mpd"), "-s", "/tmp/s", "-d", "/tmp/d"], user=65534, group=65534, capture_output=True,
+                          text=True)
+    assert done.returncode == 1 and "owns nothing" in done.stderr
+
+
 def test_background_returns_when_ready(tmp_path):
     folder = tempfile.mkdtemp(prefix="mpk", dir="/tmp")
     args = ("-s", f"{folder}/s", "-d", f"{folder}/state", "--background")
