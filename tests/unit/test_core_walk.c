@@ -207,7 +207,7 @@ static void do_stop(void)
 	proc_stop(p, chance(2) ? SIGINT : 0, timeout, WHY_STOP);
 	if (p->i.state == PROC_STOPPING) {
 		asked_id = p->i.id;
-		asked_timeout = timeout < 0 ? 20 * SEC : timeout;
+		asked_timeout = timeout < 0 ? p->i.stop_timeout : timeout;
 	}
 }
 
@@ -322,7 +322,7 @@ static void turn(uint32_t one_in)
 		asked_id = 0;
 		die();
 	}
-	if (chance(50))
+	if (chance(150))
 		world_compact();
 	committed();
 	if (chance(one_in)) {
