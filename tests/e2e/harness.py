@@ -15,6 +15,7 @@ The environment: MPD_BUILD (the folder with the programs, default build), MPD_SL
 of speed are only asserted when it is 1).
 """
 import array
+import atexit
 import collections
 import contextlib
 import ctypes
@@ -36,7 +37,20 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = (ROOT / os.environ.get("MPD_BUILD", "build")).resolve()
+
+
+def within_reach(build):
+    """BUILD, or a copy of its programs where other users, as whom some tests run them, can reach them."""
+    if os.getuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (build, *build.parents)):
+        return build
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mpd-build-", dir="/tmp")) / build.name
+    atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
+    shutil.copytree(build, folder, ignore=shutil.ignore_patterns("obj", "check", "clang", "asan", "fuzz", "*.a"))
+    folder.parent.chmod(0o755)
+    return folder
+
+
+BUILD = within_reach((ROOT / os.environ.get("MPD_BUILD", "build")).resolve())
 MPD, ENGINE, MPCTL, TOOLS = BUILD / "mpd", BUILD / "mpd-engine", BUILD / "mpctl", BUILD / "tests" / "tools"
 SLOW = float(os.environ.get("MPD_SLOW") or (4 if "asan" in BUILD.name else 1))
 TOOL_PATH = f"{BUILD}:/usr/local/bin:/usr/bin:/bin"  # for shells in which `mpctl` is this build's

@@ -245,7 +245,7 @@ def test_failures_name_their_step(keeper, tmp_path):
 
 def test_descriptors_are_exactly_three(keeper):
     _, pid = keeper.start("sleep", "1000", out="pipe", err="pipe")
-    assert sorted(os.listdir(f"/proc/{pid}/fd")) == ["0", "1", "2"]
+    until(lambda: sorted(os.listdir(f"/proc/{pid}/fd")) == ["0", "1", "2"])  # its loader has files open for a moment
     keeper.send("fds")
     assert keeper.expect("FDS")[1].split() == ["3", "4", "5", "6", "7"]
 
@@ -619,7 +619,8 @@ def test_signal_to_the_whole_tree(keeper, tmp_path):
 def test_signal_to_the_group_leaves_other_sessions(keeper):
     mark = f"8{os.getpid():07d}{time.monotonic_ns() % 10**9}"
     i, pid = keeper.start("sh", "-c", f"setsid sleep {mark} & sleep {mark}; true", env=["PATH=/bin:/usr/bin"])
-    until(lambda: len(marked(f"sleep\0{mark}")) == 2)
+    comm = "/proc/%d/comm"
+    until(lambda: [open(comm % p).read() for p in marked(f"sleep\0{mark}")] == ["sleep\n"] * 2)  # past setsid's exec
     keeper.send("signal", i, int(signal.SIGTERM), GROUP)
     words = keeper.expect("EXITED", i)
     assert words[5] == "1"
