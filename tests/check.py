@@ -105,15 +105,15 @@ def tap_counts(text):
     return Counts(len(lines) - failed - skipped, failed, skipped)
 
 
-def unit(build):
+def unit(build, timeout=120, env=None):
     """A stage: every cmocka program of BUILD."""
 
     def stage(log):
         total = Counts()
         for source in sorted((ROOT / "tests" / "unit").glob("test_*.c")):
             begin = log.tell()
-            env = {"CMOCKA_MESSAGE_OUTPUT": "TAP", **SANITIZER_ENV}
-            status = run(log, f"{build}/tests/unit/{source.stem}", timeout=120, env=env)
+            environment = {"CMOCKA_MESSAGE_OUTPUT": "TAP", **SANITIZER_ENV, **(env or {})}
+            status = run(log, f"{build}/tests/unit/{source.stem}", timeout=timeout, env=environment)
             counts = tap_counts(tail(log, begin))
             if status == SKIP_STATUS and not any(counts):
                 counts = Counts(skipped=1)
@@ -207,6 +207,7 @@ def soak_groups():
     return [
         [Stage("build", make("test-programs"))],
         [Stage("build fuzz", make("fuzz"))],
+        [Stage("unit", unit("build", timeout=1800, env={"MPD_SOAK": "1"}), "build")],
         [Stage("soak", pytest("build", "-m", "soak", timeout=7200, env={"MPD_SOAK": "1"}), "build")],
         *pairs(fuzz_stages(300)),
     ]

@@ -186,6 +186,7 @@ def test_a_stopped_job_is_not_restarted(make_mpd, script):
     path = script("echo run >> $DIR/runs; exec sleep 1000")
     mpd = make_mpd(job(command=path, restart="always", restart_delay="10ms", start_seconds="20ms"))
     in_state(mpd, "x", "running")
+    until(lambda: (script.dir / "runs").exists())  # running is said of it from its exec on
     assert mpd.ctl("stop", "x").code == 0
     with mpd.connect() as connection:
         connection.call("mpd.subscribe", topics=["job"])
