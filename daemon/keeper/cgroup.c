@@ -198,7 +198,7 @@ bool cgroup_populated(const struct slot *s)
 	AUTO_FD own = s->events < 0 ? slot_open(s, "cgroup.events", O_RDONLY) : -1;
 	ssize_t n = pread(s->events < 0 ? own : s->events, text, sizeof(text) - 1, 0);
 	if (n <= 0)
-		return false;
+		return errno != ENOENT;
 	text[n] = '\0';
 	return strstr(text, "populated 1") != NULL;
 }
@@ -272,7 +272,7 @@ static void kill_directory(struct slot *s)
 	s->dir = DIR_SPENT;
 	if (!no_kill && slot_write(s, "cgroup.kill", "1") == 0)
 		return;
-	no_kill = true;
+	no_kill |= !tree_trouble(errno);
 	slot_write(s, "cgroup.freeze", "1");
 	cgroup_signal(s, SIGKILL, SCOPE_TREE);
 }
@@ -286,8 +286,8 @@ void cgroup_kill(struct slot *s)
 static void watch_directory(struct slot *s)
 {
 	s->events = slot_open(s, "cgroup.events", O_RDONLY);
-	if (s->events >= 0)
-		keeper_watch(s->events, EPOLLPRI, EVENT_CGROUP, slot_index(s));
+	if (s->events < 0 || keeper_watch(s->events, EPOLLPRI, EVENT_CGROUP, slot_index(s)) < 0)
+		tree_trouble(errno);
 }
 
 /* While the main process runs there is nothing to wait for: its reaping leads here as well. */
@@ -312,6 +312,8 @@ void cgroup_event(struct slot *s)
 void cgroup_kill_all(void)
 {
 	AUTO_FD fd = keeper.cgroup < 0 ? -1 : openat(keeper.cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+	if (keeper.cgroup >= 0 && fd < 0)
+		tree_trouble(errno);
 	if (fd >= 0 && write(fd, "1", 1) < 0)
 		log_warning("cgroup.kill: %s", strerror(errno));
 }

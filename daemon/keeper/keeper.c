@@ -157,6 +157,7 @@ static void (*const on_due[DUE_MAX])(void) = {
 	[DUE_ENGINE] = engine_start,
 	[DUE_STOP] = end_due,
 	[DUE_TELL] = link_flush,
+	[DUE_TREES] = tree_again,
 };
 
 static nsec_t due_next(void)

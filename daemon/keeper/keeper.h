@@ -79,7 +79,7 @@ struct slot *slot_next(const struct slot *after);
 
 /* --- the whole (keeper.c) ------------------------------------------------------------------------------------- */
 
-enum keeper_due { DUE_WATCH, DUE_ENGINE, DUE_STOP, DUE_TELL, DUE_MAX };
+enum keeper_due { DUE_WATCH, DUE_ENGINE, DUE_STOP, DUE_TELL, DUE_TREES, DUE_MAX };
 enum keeper_event { EVENT_SIGNAL, EVENT_LINK, EVENT_LISTEN, EVENT_CGROUP };
 enum keeper_phase { PHASE_SERVING, PHASE_STOPPING, PHASE_TERMINATING, PHASE_ENDING };
 
@@ -231,6 +231,9 @@ void tree_signal(struct slot *, int signo, enum link_scope);
 void tree_kill(struct slot *);
 /* Some process has gone: those who are killed by scanning may be through. */
 void tree_progress(void);
+/* Something could not be looked at or reached. For want of descriptors or memory: true, and it is tried again soon. */
+bool tree_trouble(int error);
+void tree_again(void); /* DUE_TREES */
 /* Does the scans that were asked for in this turn. */
 void tree_turn(void);
 /* Sets `leftover` of EXITED slots that have descendants, counts strays; looks at pids from FROM on. */
@@ -242,7 +245,7 @@ void tree_kill_all(void);
 void cgroup_init(const char *configured);
 /* A descriptor of the slot's empty directory, or -1: scan. */
 int cgroup_enter(struct slot *);
-/* Whether anything lives in the slot's directory. */
+/* Whether anything lives in the slot's directory; what cannot be looked at may. */
 bool cgroup_populated(const struct slot *);
 void cgroup_signal(struct slot *, int signo, enum link_scope);
 /* Kills all in the directory; says by EVENT_CGROUP, or at once, when it is empty. */

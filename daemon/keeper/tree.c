@@ -39,7 +39,9 @@ static bool wanted;      /* a scan for the slots that are KILLING */
 static bool kill_all;    /* everything is to go, whoever's it is */
 static uint32_t strays;  /* of the leftovers' scan */
 static nsec_t looked;    /* when that last was for all pids */
+static bool blind;       /* something could not be looked at, or reached */
 static const nsec_t look_every = 2 * NSEC_PER_SEC;
+static const nsec_t retry_in = NSEC_PER_SEC / 10;
 
 int tree_init(void)
 {
@@ -53,6 +55,14 @@ int tree_init(void)
 	return 0;
 }
 
+bool tree_trouble(int error)
+{
+	if (error != EMFILE && error != ENFILE && error != ENOMEM)
+		return false;
+	keeper_due_in(DUE_TREES, retry_in);
+	return true;
+}
+
 /* --- /proc ---------------------------------------------------------------------------------------------------- */
 
 /* A process that lives: no zombie. proc(5), PID/stat. */
@@ -62,8 +72,10 @@ static bool read_stat(pid_t pid, struct seen *ret)
 	unsigned long long start;
 	int ppid, pgrp, sid;
 	snprintf(path, sizeof(path), "%d/stat", (int)pid);
-	if (proc_read(proc, path, text, sizeof(text)) <= 0 || !(at = strrchr(text, ')')))
+	if (proc_read(proc, path, text, sizeof(text)) <= 0 || !(at = strrchr(text, ')'))) {
+		blind |= tree_trouble(errno);
 		return false;
+	}
 	if (sscanf(at + 1, " %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state,
 		   &ppid, &pgrp, &sid, &start) != 5)
 		return false;
@@ -192,6 +204,7 @@ static void strike(const struct seen *e, int signo)
 		return;
 	}
 	fd = sys_pidfd_open(e->pid, 0);
+	blind |= fd < 0 && tree_trouble(errno);
 	if (fd >= 0 && read_stat(e->pid, &again) && again.start == e->start)
 		sys_pidfd_signal(fd, signo);
 }
@@ -245,7 +258,7 @@ static void kill_found(void)
 static void tell_through(void)
 {
 	for (struct slot *s = slot_next(NULL); s; s = slot_next(s)) {
-		bool through = s->state == SLOT_EXITED && !(s->flags & SLOT_ALIVE);
+		bool through = s->state == SLOT_EXITED && !(s->flags & SLOT_ALIVE) && !blind;
 		s->flags &= (uint16_t)~SLOT_ALIVE;
 		if (through && (s->flags & (SLOT_KILLING | SLOT_CGROUP)) == SLOT_KILLING)
 			reap_empty(s);
@@ -255,6 +268,7 @@ static void tell_through(void)
 static void scan_kill(void)
 {
 	now.n = 0;
+	blind = false;
 	for (int pass = 0; pass < PASSES && freeze_pass(); pass++)
 		;
 	kill_found();
@@ -323,6 +337,16 @@ void tree_progress(void)
 	for (struct slot *s = slot_next(NULL); s && !wanted; s = slot_next(s))
 		wanted = (s->flags & (SLOT_KILLING | SLOT_CGROUP)) == SLOT_KILLING;
 	wanted |= kill_all;
+}
+
+void tree_again(void)
+{
+	for (struct slot *s = slot_next(NULL); s; s = slot_next(s))
+		if ((s->flags & (SLOT_KILLING | SLOT_CGROUP)) == (SLOT_KILLING | SLOT_CGROUP))
+			cgroup_kill(s);
+	if (kill_all)
+		cgroup_kill_all();
+	tree_progress();
 }
 
 void tree_turn(void)

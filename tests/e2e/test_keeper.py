@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from harness import BUILD, PATIENCE, SLOW, alive, children_of, open_fds, stat_of, until, wait_dead
+from harness import BUILD, PATIENCE, SLOW, alive, children_of, open_fds, spawn, stat_of, until, wait_dead
 
 FAKE = BUILD / "tests/tools/fake_engine"
 CGROUPS = pathlib.Path("/sys/fs/cgroup/unified")
@@ -583,6 +583,22 @@ def test_zoo_is_gone_after_kill(keeper, kind, tmp_path):
         assert keeper.status(i) == (CLD_KILLED, signal.SIGKILL)
     keeper.send("release", i)
     keeper.nothing("EXITED", bystander)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_kill_without_descriptors_is_late_but_whole(keeper):
+    mark = f"97{keeper.pid}"
+    i, pid = keeper.start("sh", "-c", f"setsid sh -c 'sleep {mark} & wait' & exec sleep {mark}")
+    until(lambda: len(marked(mark)) >= 3)
+    strace = spawn(["strace", "-o", "/dev/null", "-e", "trace=openat", "-e", "inject=openat:error=EMFILE:when=1..40",
+                    "-p", keeper.pid], stderr=subprocess.DEVNULL)
+    until(lambda: f"TracerPid:\t{strace.pid}\n" in open(f"/proc/{keeper.pid}/status").read())
+    keeper.send("kill", i)
+    assert keeper.status(i) == (CLD_KILLED, signal.SIGKILL)
+    keeper.expect("TREE_EMPTY", i)
+    assert not marked(mark) and not alive(pid)
+    strace.send_signal(signal.SIGINT)
+    strace.wait(PATIENCE)
 
 
 def test_kill_of_what_is_empty_answers_at_once(keeper):
