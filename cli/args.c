@@ -27,6 +27,18 @@ const struct api_arg args_own[FLAG_COUNT] = {
 	[FLAG_ALL] = {"all", API_BOOL, 0, 'a', NULL, "also what has ended and was joined", 0},
 	[FLAG_FOLLOW] = {"follow", API_BOOL, 0, 'f', NULL, "go on with what comes, until the end or ^C", 0},
 	[FLAG_NO_PREFIX] = {"no_prefix", API_BOOL, 0, 0, NULL, "no name before the lines of several", 0},
+	[FLAG_USER] = {"user", API_STR, 0, 0, "USER[:GROUP]", "as whom (root): of /etc/passwd, /etc/group, or UID:GID",
+		       0},
+	[FLAG_LIMIT_AS] = {"limit_as", API_STR, 0, 0, "N",
+			   "bytes of memory: N, SOFT:HARD, 1G, unlimited; so the others", 0},
+	[FLAG_LIMIT_CORE] = {"limit_core", API_STR, 0, 0, "N", "bytes of a core file", 0},
+	[FLAG_LIMIT_CPU] = {"limit_cpu", API_STR, 0, 0, "N", "seconds of processor time", 0},
+	[FLAG_LIMIT_DATA] = {"limit_data", API_STR, 0, 0, "N", "bytes of data and heap", 0},
+	[FLAG_LIMIT_FSIZE] = {"limit_fsize", API_STR, 0, 0, "N", "bytes of a file it writes", 0},
+	[FLAG_LIMIT_MEMLOCK] = {"limit_memlock", API_STR, 0, 0, "N", "bytes it may lock in memory", 0},
+	[FLAG_LIMIT_NOFILE] = {"limit_nofile", API_STR, 0, 0, "N", "descriptors", 0},
+	[FLAG_LIMIT_NPROC] = {"limit_nproc", API_STR, 0, 0, "N", "processes of its user", 0},
+	[FLAG_LIMIT_STACK] = {"limit_stack", API_STR, 0, 0, "N", "bytes of stack", 0},
 };
 
 enum global { GLOBAL_SOCKET, GLOBAL_JSON, GLOBAL_QUIET, GLOBAL_VERBOSE, GLOBAL_COLOR, GLOBAL_HELP, GLOBAL_VERSION };

@@ -2,6 +2,8 @@
 /* What a start inherits from its caller: launch.h. */
 #include "cli/launch.h"
 #include "cli/render.h"
+#include "cli/user.h"
+#include "common/units.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -99,6 +101,63 @@ static void put_parent(struct buf *b, const struct args *a, pid_t parent)
 	buf_printf(b, "{\"pid\":%lld}", given ? strtoll(given, NULL, 10) : (long long)parent);
 }
 
+static void put_user(struct buf *b, const struct args *a)
+{
+	const char *given = a->own[FLAG_USER], *what;
+	if (!given)
+		return;
+	member(b, "user");
+	if (user_put(b, given, &what) < 0)
+		args_wrong(a, "--user \"%s\": %s", given, what);
+}
+
+/* "unlimited", or a number, which may be a size. */
+static bool put_limit(struct buf *b, struct span value)
+{
+	uint64_t n;
+	if (span_is(value, "unlimited")) {
+		buf_puts(b, "\"unlimited\"");
+		return true;
+	}
+	if (units_size(value, &n) < 0)
+		return false;
+	buf_printf(b, "%llu", (unsigned long long)n);
+	return true;
+}
+
+/* N, or SOFT:HARD. */
+static bool put_limit_pair(struct buf *b, const char *given)
+{
+	const char *hard = strchr(given, ':');
+	struct span soft = {given, hard ? (size_t)(hard - given) : strlen(given)};
+	buf_putc(b, '[');
+	bool good = put_limit(b, soft);
+	buf_putc(b, ',');
+	good = good && put_limit(b, hard ? span_of(hard + 1) : soft);
+	buf_putc(b, ']');
+	return good;
+}
+
+/* Their flags are named for them: --limit-nofile. */
+static void put_limits(struct buf *b, const struct args *a)
+{
+	char name[ARGS_NAME_MAX];
+	bool any = false;
+	for (size_t i = FLAG_LIMIT_AS; i <= FLAG_LIMIT_STACK; i++) {
+		if (!a->own[i])
+			continue;
+		if (!any)
+			member_raw(b, "limits", "{");
+		buf_printf(b, "%s\"%s\":", any ? "," : "", args_own[i].name + strlen("limit_"));
+		if (!put_limit_pair(b, a->own[i]))
+			args_wrong(a, "--%s \"%s\": must be N, SOFT:HARD or unlimited", args_name(&args_own[i], name),
+				   a->own[i]);
+		any = true;
+	}
+	if (any)
+		buf_putc(b, '}');
+}
+
 static size_t count_words(char *const *words)
 {
 	size_t n = 0;
@@ -126,6 +185,8 @@ void launch_init(struct launch *l, struct args *a, pid_t parent)
 	if (fork)
 		put_umask(&l->members);
 	put_parent(&l->members, a, parent);
+	put_user(&l->members, a);
+	put_limits(&l->members, a);
 }
 
 void launch_done(struct launch *l)

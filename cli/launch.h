@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What process.start gets from the caller beside its flags: command, environment, working directory, umask, parent.
+ * What process.start gets from the caller beside its flags: command, environment, working directory, umask, parent,
+ * user, limits.
  * The working directory of one process travels as a descriptor, so that no other place of that name can be meant.
  */
 #ifndef MPCTL_LAUNCH_H

@@ -14,12 +14,13 @@ struct options options = {.color = "auto"};
 #define HIDE(cmd, arg) (1u << NTH_##cmd##_##arg)
 
 static const struct verb verbs[] = {
-	{"run", CMD_process_start, VERB_COMMAND | VERB_PREFIX, OWN(DETACH) | OWN(ENV) | OWN(DIR),
-	 HIDE(process_start, processes), "[--name N] -- CMD...", "mpctl run --limit 10m -- make test",
+	{"run", CMD_process_start, VERB_COMMAND | VERB_PREFIX,
+	 OWN(DETACH) | OWN(ENV) | OWN(DIR) | OWN(USER) | OWN_LIMITS, HIDE(process_start, processes),
+	 "[--name N] -- CMD...", "mpctl run --limit 10m -- make test",
 	 "Start a command, wait for it, and pass stdio, signals and its status through", verb_run},
 	{"start", CMD_job_start, 0, OWN(NO_WAIT), 0, "JOB...", "mpctl start web", NULL, verb_start},
-	{"start", CMD_process_start, VERB_COMMAND, OWN(ENV) | OWN(DIR) | OWN(PARENT), 0, "[--name N] -- CMD...",
-	 "mpctl start --name seller --processes 3 -- ./sell.sh",
+	{"start", CMD_process_start, VERB_COMMAND, OWN(ENV) | OWN(DIR) | OWN(PARENT) | OWN(USER) | OWN_LIMITS, 0,
+	 "[--name N] -- CMD...", "mpctl start --name seller --processes 3 -- ./sell.sh",
 	 "Start processes in the background, and print their names", verb_start_command},
 	{"stop", CMD_process_stop, 0, OWN(NO_WAIT), 0, "TARGET...", "mpctl stop --all", NULL, verb_stop},
 	{"restart", CMD_job_restart, 0, OWN(NO_WAIT), 0, "JOB...", "mpctl restart web", NULL, verb_restart},

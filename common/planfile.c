@@ -9,6 +9,7 @@
  * 3. Nothing allocates. Whether the paths, ids and limits make sense is for the kernel to say, in the child.
  */
 #include "daemon/plan.h"
+#include <sys/resource.h>
 
 #define GROUPS_MAX 65536u /* NGROUPS_MAX */
 
@@ -27,30 +28,34 @@ static bool header_good(const struct plan *h, size_t size)
 {
 	return h->magic == PLAN_MAGIC && in_range(h->size, sizeof(*h), (int64_t)MIN(size, PLAN_MAX)) &&
 	       !(h->flags & ~(uint32_t)(PLAN_CTTY | PLAN_CREDS | PLAN_SHELL)) && in_range(h->argc, 1, PLAN_ARGS_MAX) &&
-	       h->envc <= PLAN_ARGS_MAX && h->ngroups <= GROUPS_MAX && in_range(h->umask, -1, 0777) &&
-	       in_range(h->nice, -20, 19);
+	       h->envc <= PLAN_ARGS_MAX && h->ngroups <= GROUPS_MAX && h->nlimits <= PLAN_LIMITS_MAX &&
+	       in_range(h->umask, -1, 0777) && in_range(h->nice, -20, 19);
 }
 
-/* Whether N pieces of EACH bytes at OFFSET lie behind the header and inside, aligned for one of them. */
-static bool fits(const struct plan *h, uint32_t offset, size_t n, size_t each)
+/* Whether N pieces of EACH bytes at OFFSET, a multiple of ALIGN, lie behind the header and inside. */
+static bool fits(const struct plan *h, uint32_t offset, size_t n, size_t each, size_t align)
 {
-	return offset >= sizeof(*h) && offset <= h->size && offset % each == 0 && n <= (h->size - offset) / each;
+	return offset >= sizeof(*h) && offset <= h->size && offset % align == 0 && n <= (h->size - offset) / each;
 }
 
 static bool room_good(struct check *c)
 {
 	size_t room = PLAN_ROOM(c->h.argc, c->h.envc);
 	c->room_end = c->h.room + room;
-	return c->h.room % 8 == 0 && fits(&c->h, c->h.room, room, 1);
+	return fits(&c->h, c->h.room, room, 1, 8);
 }
 
-/* An array of 32-bit numbers that the child reads while it writes the room. */
-static bool array_good(const struct check *c, uint32_t offset, size_t n)
+/* An array that is read after the room was written. */
+static bool array_good(const struct check *c, uint32_t offset, size_t n, size_t each, size_t align)
 {
 	if (n == 0)
 		return true;
-	return fits(&c->h, offset, n, sizeof(uint32_t)) &&
-	       (offset + n * sizeof(uint32_t) <= c->h.room || offset >= c->room_end);
+	return fits(&c->h, offset, n, each, align) && (offset + n * each <= c->h.room || offset >= c->room_end);
+}
+
+static bool numbers_good(const struct check *c, uint32_t offset, size_t n)
+{
+	return array_good(c, offset, n, sizeof(uint32_t), sizeof(uint32_t));
 }
 
 static size_t last_nul(const struct check *c, size_t from, size_t to)
@@ -68,12 +73,25 @@ static bool string_good(const struct check *c, uint32_t offset)
 
 static bool strings_good(const struct check *c, uint32_t offset, size_t n)
 {
-	if (!array_good(c, offset, n))
+	if (!numbers_good(c, offset, n))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t string;
 		memcpy(&string, c->p + offset + i * sizeof(string), sizeof(string));
 		if (!string_good(c, string))
+			return false;
+	}
+	return true;
+}
+
+static bool limits_good(const struct check *c)
+{
+	struct plan_limit limit;
+	if (!array_good(c, c->h.limits, c->h.nlimits, sizeof(limit), 8))
+		return false;
+	for (size_t i = 0; i < c->h.nlimits; i++) {
+		memcpy(&limit, c->p + c->h.limits + i * sizeof(limit), sizeof(limit));
+		if (limit.resource >= RLIM_NLIMITS)
 			return false;
 	}
 	return true;
@@ -105,7 +123,8 @@ int plan_check(const void *p, size_t size)
 	c.last_low = last_nul(&c, 0, c.h.room);
 	c.last_high = last_nul(&c, c.room_end, c.h.size);
 	bool good = strings_good(&c, c.h.argv, c.h.argc) && strings_good(&c, c.h.envp, c.h.envc) &&
-		    array_good(&c, c.h.groups, c.h.ngroups) && (!c.h.cwd || string_good(&c, c.h.cwd)) &&
-		    stdio_good(&c, 0) && stdio_good(&c, 1) && stdio_good(&c, 2);
+		    numbers_good(&c, c.h.groups, c.h.ngroups) && limits_good(&c) &&
+		    (!c.h.cwd || string_good(&c, c.h.cwd)) && stdio_good(&c, 0) && stdio_good(&c, 1) &&
+		    stdio_good(&c, 2);
 	return good ? 0 : -1;
 }

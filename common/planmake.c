@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The maker of plans. Layout: header, argv and envp offsets, groups, strings, the room at the end. */
+/* The maker of plans. Layout: header, limits, argv and envp offsets, groups, strings, the room at the end. */
 #include "common/planmake.h"
 
 static void pad8(struct buf *b)
@@ -37,6 +37,14 @@ static uint32_t reserve(struct buf *b, size_t base, size_t n)
 	return at;
 }
 
+/* N bytes; 0 when there are none. */
+static uint32_t put_array(struct buf *b, size_t base, const void *p, size_t n)
+{
+	uint32_t at = (uint32_t)(b->len - base);
+	buf_put(b, p, n);
+	return n ? at : 0;
+}
+
 static size_t text_size(const struct span *v, size_t n)
 {
 	size_t sum = 0;
@@ -65,13 +73,14 @@ int plan_make(const struct plan_spec *s, struct buf *out, size_t *ret_offset)
 			 .nice = s->nice,
 			 .uid = s->uid,
 			 .gid = s->gid,
-			 .ngroups = s->ngroups};
+			 .ngroups = s->ngroups,
+			 .nlimits = s->nlimits};
 	reserve(out, base, sizeof(h));
+	pad8(out);
+	h.limits = put_array(out, base, s->limits, s->nlimits * sizeof(*s->limits));
 	h.argv = reserve(out, base, s->argc * sizeof(uint32_t));
 	h.envp = reserve(out, base, s->envc * sizeof(uint32_t));
-	h.groups = s->ngroups ? reserve(out, base, s->ngroups * sizeof(uint32_t)) : 0;
-	if (s->ngroups && !out->failed)
-		memcpy(out->p + base + h.groups, s->groups, s->ngroups * sizeof(uint32_t));
+	h.groups = put_array(out, base, s->groups, s->ngroups * sizeof(uint32_t));
 	put_strings(out, base, h.argv, s->argv, s->argc);
 	put_strings(out, base, h.envp, s->env, s->envc);
 	h.cwd = s->cwd.n ? put_string(out, base, s->cwd) : 0;

@@ -15,6 +15,8 @@ struct plan_spec {
 	int32_t umask, nice;
 	uint32_t uid, gid, ngroups;
 	const uint32_t *groups;
+	const struct plan_limit *limits;
+	uint32_t nlimits;
 };
 
 /* Adds the plan at an offset in OUT that is a multiple of 8 and writes it to *RET_OFFSET. 0; -1 when it would pass the

@@ -41,12 +41,13 @@ enum { STARTED_HAS_STDOUT = 1, STARTED_HAS_STDERR = 2 };
 
 enum link_scope { SCOPE_PROCESS, SCOPE_GROUP, SCOPE_TREE };
 
-/* Where a start failed: failed.step. The order is the order in the child. */
+/* Where a start failed: failed.step. The order is the order in the child (but root's client has its limits set
+ * before the groups). */
 #define SPAWN_STEPS(X)                                                                                                 \
 	X(PLAN, "plan") X(LIMIT, "limit") X(IDENTITY, "identity") X(PIPE, "pipe") X(CLONE, "clone") X(SESSION, "session")        \
 	X(CGROUP, "cgroup") X(TERMINAL, "terminal") X(SIGNALS, "signals") X(NICE, "nice") X(GROUPS, "groups")          \
 	X(GID, "gid") X(UID, "uid") X(CHDIR, "chdir") X(STDIN, "stdin") X(STDOUT, "stdout") X(STDERR, "stderr")        \
-	X(FDS, "descriptors") X(EXEC, "exec")
+	X(FDS, "descriptors") X(LIMITS, "limits") X(EXEC, "exec")
 enum spawn_step {
 #define X(symbol, name) STEP_##symbol,
 	SPAWN_STEPS(X)

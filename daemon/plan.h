@@ -25,8 +25,16 @@ enum plan_stdio {
 
 enum plan_flags {
 	PLAN_CTTY = 1,  /* stdin becomes the controlling terminal */
-	PLAN_CREDS = 2, /* uid, gid and groups count; believed only in the loader's table */
+	PLAN_CREDS = 2, /* uid, gid and groups count; believed only in the loader's table and of root's client */
 	PLAN_SHELL = 4, /* for the record: made from shell = true */
+};
+
+#define PLAN_LIMITS_MAX 16u
+#define PLAN_UNLIMITED UINT64_MAX
+struct plan_limit {
+	uint32_t resource; /* RLIMIT_* */
+	uint32_t pad;
+	uint64_t soft, hard; /* PLAN_UNLIMITED: none */
 };
 
 struct plan {
@@ -42,6 +50,7 @@ struct plan {
 	int32_t umask; /* -1: the keeper's */
 	uint32_t uid, gid, ngroups, groups; /* groups: offset of ngroups uint32_t */
 	int32_t nice;                       /* 0: as the keeper */
+	uint32_t limits, nlimits;           /* offset, a multiple of 8, of nlimits struct plan_limit */
 	uint32_t room;      /* offset, a multiple of 8, of room for PLAN_ROOM(argc, envc) bytes, zero */
 };
 

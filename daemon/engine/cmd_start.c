@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define NAME_MAX_LEN 128
@@ -36,6 +37,8 @@ struct start {
 	size_t path_at[3];
 	uint32_t has; /* SPAWN_HAS_CWD ... _STDERR: descriptors of the request's, in order */
 	struct buf argv_json, cwd_text;
+	struct buf groups; /* what plan.groups points into */
+	struct plan_limit limits[PLAN_LIMITS_MAX];
 	char name[NAME_MAX_LEN + 16];
 	unsigned count; /* how many are asked for */
 	bool numbered;
@@ -181,6 +184,127 @@ static int start_parent(struct start *s, struct fault *fault)
 	return code;
 }
 
+/* --- as whom, within what limits --------------------------------------------------------------------------------- */
+
+/* A uid or gid: -1 would be "as it is". */
+static int user_number(struct span raw, uint32_t *ret)
+{
+	uint64_t n;
+	if (scan_u64(raw, &n) < 0 || n >= UINT32_MAX)
+		return -1;
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+static int user_groups(struct start *s, struct span raw)
+{
+	struct span key, value;
+	if (!raw.p)
+		return 0;
+	if (scan_type(raw) != SCAN_ARRAY || scan_count(raw) > NGROUPS_MAX)
+		return -1;
+	for (struct scan_iter it = scan_iter(raw); scan_next(&it, &key, &value);) {
+		uint32_t gid;
+		if (user_number(value, &gid) < 0)
+			return -1;
+		buf_put(&s->groups, &gid, sizeof(gid));
+	}
+	s->plan.ngroups = (uint32_t)(s->groups.len / sizeof(gid_t));
+	s->plan.groups = (const uint32_t *)(const void *)s->groups.p;
+	return s->groups.failed ? -1 : 0;
+}
+
+/* Numbers only: who asks NSS may wait for ever. The keeper does not take our word for the client being root. */
+static int start_user(struct start *s, struct fault *fault)
+{
+	struct span raw = s->args->user;
+	if (!GIVEN(s->args, process_start, user))
+		return 0;
+	if (s->req->conn->peer.uid != 0 || engine.uid != 0)
+		return fault_set(fault, FAULT_DENIED, "user: only root may start processes as another user");
+	struct span groups = scan_get(raw, "groups");
+	if (user_number(scan_get(raw, "uid"), &s->plan.uid) < 0 ||
+	    user_number(scan_get(raw, "gid"), &s->plan.gid) < 0 || user_groups(s, groups) < 0 ||
+	    scan_count(raw) != 2u + (groups.p != NULL))
+		return fault_set(fault, FAULT_PARAMS,
+				 "parameter \"user\": must be {\"uid\": N, \"gid\": N, \"groups\": [N...]}, "
+				 "in numbers");
+	s->plan.flags |= PLAN_CREDS;
+	s->image.uid = s->plan.uid;
+	s->image.gid = s->plan.gid;
+	return 0;
+}
+
+static const char *const limit_names[RLIM_NLIMITS] = {
+	[RLIMIT_NOFILE] = "nofile", [RLIMIT_CORE] = "core",   [RLIMIT_AS] = "as",
+	[RLIMIT_CPU] = "cpu",	    [RLIMIT_FSIZE] = "fsize", [RLIMIT_NPROC] = "nproc",
+	[RLIMIT_STACK] = "stack",   [RLIMIT_DATA] = "data",   [RLIMIT_MEMLOCK] = "memlock",
+};
+
+static int limit_unknown(struct span name, struct fault *fault)
+{
+	const char *known[RLIM_NLIMITS], *near;
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(limit_names); i++)
+		if (limit_names[i])
+			known[n++] = limit_names[i];
+	near = fault_nearest(name, known, n);
+	return fault_set(fault, FAULT_PARAMS, "parameter \"limits\": unknown limit \"%.*s\"%s%s%s",
+			 (int)MIN(name.n, 64), name.p, near ? " (did you mean \"" : "",
+			 near ? near : "", near ? "\"?)" : "");
+}
+
+static int limit_number(struct span raw, uint64_t *ret)
+{
+	if (!span_is(raw, "\"unlimited\""))
+		return scan_u64(raw, ret);
+	*ret = PLAN_UNLIMITED;
+	return 0;
+}
+
+/* N for both, or [soft, hard]. */
+static int limit_value(struct span raw, struct plan_limit *l)
+{
+	struct span key, soft = raw, hard = raw;
+	if (scan_type(raw) == SCAN_ARRAY) {
+		struct scan_iter it = scan_iter(raw);
+		if (scan_count(raw) != 2 || !scan_next(&it, &key, &soft) || !scan_next(&it, &key, &hard))
+			return -1;
+	}
+	return limit_number(soft, &l->soft) < 0 || limit_number(hard, &l->hard) < 0 || l->soft > l->hard ? -1 : 0;
+}
+
+static int limit_add(struct start *s, struct span name, struct span raw, struct fault *fault)
+{
+	struct plan_limit *l = &s->limits[s->plan.nlimits];
+	uint32_t resource = 0;
+	while (resource < RLIM_NLIMITS && !(limit_names[resource] && span_is(name, limit_names[resource])))
+		resource++;
+	if (resource == RLIM_NLIMITS)
+		return limit_unknown(name, fault);
+	if (limit_value(raw, l) < 0)
+		return fault_set(fault, FAULT_PARAMS,
+				 "parameter \"limits\": \"%s\" must be N or [SOFT, HARD], each a number or "
+				 "\"unlimited\", the soft one not above the hard one", limit_names[resource]);
+	l->resource = resource;
+	s->plan.nlimits++;
+	return 0;
+}
+
+static int start_limits(struct start *s, struct fault *fault)
+{
+	struct span raw = s->args->limits, name, value;
+	int code = 0;
+	if (!GIVEN(s->args, process_start, limits))
+		return 0;
+	if (scan_type(raw) != SCAN_OBJECT)
+		return fault_set(fault, FAULT_PARAMS, "parameter \"limits\": must be an object");
+	for (struct scan_iter it = scan_iter(raw); !code && scan_next(&it, &name, &value);)
+		code = limit_add(s, name, value, fault);
+	s->plan.limits = s->limits;
+	return code;
+}
+
 /* --- where its input and output go --------------------------------------------------------------------------------- */
 
 static int stdio_file(struct start *s, int fd, struct span raw, struct fault *fault)
@@ -317,6 +441,8 @@ static int start_check(struct start *s, struct fault *fault)
 	if (a->cwd.n >= PATH_MAX)
 		return fault_set(fault, FAULT_PARAMS, "parameter \"cwd\": must be shorter than %d bytes", PATH_MAX);
 	int code = start_name(s, fault);
+	code = code ? code : start_user(s, fault);
+	code = code ? code : start_limits(s, fault);
 	code = code ? code : start_files(s, fault);
 	code = code ? code : start_parent(s, fault);
 	return code;
@@ -458,9 +584,12 @@ static void reply_started(struct starting *w)
 /* What the errno alone does not tell. */
 static const char *step_hint(int step)
 {
-	if (step == STEP_LIMIT)
-		return " (too many processes)";
-	return step == STEP_IDENTITY ? " (this daemon cannot start processes for your user)" : "";
+	static const char *const hints[] = {
+		[STEP_LIMIT] = " (too many processes)",
+		[STEP_IDENTITY] = " (this daemon cannot start processes for your user)",
+		[STEP_LIMITS] = " (a hard limit cannot be raised)",
+	};
+	return step >= 0 && (size_t)step < ARRAY_LEN(hints) && hints[step] ? hints[step] : "";
 }
 
 static void start_fault(const struct proc *p, struct fault *fault)
@@ -561,7 +690,7 @@ static size_t start_known(struct start *s, struct targets *ts)
 	AUTO_BUF origin = BUF_INIT;
 	for (unsigned k = 0; k < s->count; k++) {
 		start_origin(s, k, &origin);
-		struct proc *p = proc_by_origin(s->req->conn->peer.uid, buf_view(&origin));
+		struct proc *p = proc_by_origin(s->image.uid, buf_view(&origin));
 		if (!p)
 			return k;
 		ts->v[ts->n++] = (struct target){NULL, p};
@@ -593,6 +722,7 @@ static void start_done(struct start *s)
 	buf_done(&s->paths);
 	buf_done(&s->argv_json);
 	buf_done(&s->cwd_text);
+	buf_done(&s->groups);
 }
 
 int cmd_process_start(struct req *req, const void *args, struct fault *fault)

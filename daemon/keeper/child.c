@@ -7,6 +7,8 @@
  * 2. Nothing may block that need not: a FIFO without a reader is an error (O_NONBLOCK, cleared after), a terminal is not acquired by
  *    being opened (O_NOCTTY).
  * 3. Files are opened as the user, and after the exec it has the descriptors 0, 1, 2 and no other.
+ * 4. Nobody gets past a limit of its own through us: only what root's client or root's configuration asks for is set
+ *    while we may raise it. RLIMIT_NOFILE is lowered last, when all files are open.
  */
 #include "daemon/keeper/keeper.h"
 #include <fcntl.h>
@@ -31,6 +33,41 @@ static void child_signals(void)
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		clone_fail(STEP_SIGNALS);
+}
+
+struct rlimit child_limit(const struct plan_limit *l)
+{
+	return (struct rlimit){.rlim_cur = l->soft == PLAN_UNLIMITED ? RLIM_INFINITY : (rlim_t)l->soft,
+			       .rlim_max = l->hard == PLAN_UNLIMITED ? RLIM_INFINITY : (rlim_t)l->hard};
+}
+
+static void set_limit(int resource, const struct rlimit *limit)
+{
+	if (setrlimit((__rlimit_resource_t)resource, limit) < 0)
+		clone_fail(STEP_LIMITS);
+}
+
+/* The place of RLIMIT_NOFILE is the end: here it is raised at most. */
+static void raise_nofile(const struct rlimit *wanted)
+{
+	struct rlimit now;
+	if (getrlimit(RLIMIT_NOFILE, &now) < 0)
+		clone_fail(STEP_LIMITS);
+	if (wanted->rlim_max <= now.rlim_max)
+		return;
+	now.rlim_max = wanted->rlim_max;
+	set_limit(RLIMIT_NOFILE, &now);
+}
+
+static void child_limits(const struct child *c)
+{
+	for (uint32_t i = 0; i < c->plan->nlimits; i++) {
+		const struct rlimit limit = child_limit(&c->limits[i]);
+		if (c->limits[i].resource == RLIMIT_NOFILE)
+			raise_nofile(&limit);
+		else
+			set_limit((int)c->limits[i].resource, &limit);
+	}
 }
 
 static void child_identity(const struct identity *who)
@@ -141,11 +178,14 @@ void child_run(void *arg)
 	child_signals();
 	if (c->plan->nice && setpriority(PRIO_PROCESS, 0, c->plan->nice) < 0)
 		clone_fail(STEP_NICE);
+	if (c->privileged)
+		child_limits(c);
 	child_identity(&c->who);
 	child_place(c);
 	child_stdio(c);
-	if (setrlimit(RLIMIT_NOFILE, &keeper.nofile) < 0)
-		clone_fail(STEP_FDS);
+	if (!c->privileged)
+		child_limits(c);
+	set_limit(RLIMIT_NOFILE, &c->nofile);
 	clone_at(STEP_EXEC);
 	if (c->path)
 		exec_search(c);

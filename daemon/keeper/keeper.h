@@ -194,7 +194,12 @@ struct child {
 	struct identity who;
 	int fds[3]; /* what becomes 0, 1 and 2; -1: to be opened */
 	int cwd;    /* a descriptor, or -1 */
+	const struct plan_limit *limits; /* plan->nlimits of them */
+	struct rlimit nofile;            /* the last of them for RLIMIT_NOFILE, or what we were started with */
+	bool privileged;                 /* it may raise its limits: they are set before it becomes somebody else */
 };
+/* As setrlimit(2) takes it. */
+struct rlimit child_limit(const struct plan_limit *);
 /* Runs in the child; does not return. The failure is left in clone_result. */
 void child_run(void *child) __attribute__((noreturn));
 

@@ -5,7 +5,7 @@
  * 1. A client's plan is believed only when it is sealed, and is then copied and checked once: nobody can change it
  *    between the check and the use. A job's plan was checked with the table.
  * 2. Who the client is, the kernel is asked: the engine's word does not count. So a plan that names a user is refused
- *    unless it is the loader's and its configuration belongs to root.
+ *    unless it is the loader's and its configuration belongs to root, or the client is root.
  * 3. Every message is answered by STARTED or FAILED, and no half-started process stays.
  */
 #include "daemon/keeper/keeper.h"
@@ -85,8 +85,6 @@ static int plan_of_client(struct spawn *s)
 	plan_filled = (size_t)n;
 	if (plan_check(plan, (size_t)n) < 0)
 		return fail(s, STEP_PLAN, EINVAL);
-	if (plan->flags & PLAN_CREDS)
-		return fail(s, STEP_PLAN, EPERM);
 	return 0;
 }
 
@@ -128,7 +126,20 @@ static bool is_slow(uid_t uid)
 	return false;
 }
 
-/* A keeper of root's starts it as the client, with the client's groups; another one is nobody but itself. */
+/* Who it becomes when the plan may say it. */
+static int identity_of_plan(struct spawn *s)
+{
+	if (plan->uid == (uid_t)-1 || plan->gid == (gid_t)-1)
+		return fail(s, STEP_IDENTITY, EINVAL);
+	s->uid = plan->uid;
+	s->gid = plan->gid;
+	s->child.who = (struct identity){true, plan->uid, plan->gid, plan->ngroups,
+					 (const gid_t *)((const char *)plan + plan->groups)};
+	return 0;
+}
+
+/* A keeper of root's starts it as the client, with the client's groups, or as whom root's client names; another one is
+ * nobody but itself. */
 static int identity_of_client(struct spawn *s)
 {
 	struct ucred peer;
@@ -137,6 +148,8 @@ static int identity_of_client(struct spawn *s)
 		return fail(s, STEP_IDENTITY, errno);
 	s->uid = peer.uid;
 	s->gid = peer.gid;
+	if ((plan->flags & PLAN_CREDS) && (keeper.uid != 0 || peer.uid != 0))
+		return fail(s, STEP_IDENTITY, EPERM);
 	if (keeper.uid != 0)
 		return peer.uid == keeper.uid ? 0 : fail(s, STEP_IDENTITY, EPERM);
 	if (peer.uid == (uid_t)-1 || peer.uid == OVERFLOW_ID || peer.gid == (gid_t)-1)
@@ -146,7 +159,8 @@ static int identity_of_client(struct spawn *s)
 	s->child.who = (struct identity){.change = true, .uid = peer.uid, .gid = peer.gid};
 	if (peer.uid != 0 && plan->nice < 0)
 		return fail(s, STEP_NICE, EPERM);
-	return groups_of_client(s);
+	s->child.privileged = peer.uid == 0;
+	return plan->flags & PLAN_CREDS ? identity_of_plan(s) : groups_of_client(s);
 }
 
 static int identity_of_job(struct spawn *s)
@@ -157,11 +171,8 @@ static int identity_of_job(struct spawn *s)
 		return 0;
 	if (keeper.uid != 0 || !keeper.table->trusted)
 		return fail(s, STEP_IDENTITY, EPERM);
-	s->uid = plan->uid;
-	s->gid = plan->gid;
-	s->child.who = (struct identity){true, plan->uid, plan->gid, plan->ngroups,
-					 (const gid_t *)((const char *)plan + plan->groups)};
-	return 0;
+	s->child.privileged = true;
+	return identity_of_plan(s);
 }
 
 static int load_plan(struct spawn *s)
@@ -219,6 +230,16 @@ static void build_arrays(struct spawn *s)
 	}
 	*to = NULL;
 	s->child.path = strchr(s->child.argv[0], '/') ? NULL : path;
+}
+
+/* What we raised for ourselves is the child's to have only where it was asked for. */
+static void take_limits(struct spawn *s)
+{
+	s->child.nofile = keeper.nofile;
+	s->child.limits = (const struct plan_limit *)((const char *)plan + plan->limits);
+	for (uint32_t i = 0; i < plan->nlimits; i++)
+		if (s->child.limits[i].resource == RLIMIT_NOFILE)
+			s->child.nofile = child_limit(&s->child.limits[i]);
 }
 
 static int make_pipe(struct spawn *s, struct slot *slot, int i)
@@ -307,6 +328,7 @@ static int attempt(struct spawn *s, struct slot *slot, const int *fds, int nfds)
 	build_arrays(s);
 	s->child.plan = plan;
 	s->child.cwd = s->cwd;
+	take_limits(s);
 	rc = prepare_stdio(s, slot);
 	if (rc == 0)
 		rc = run(s, slot);

@@ -5,9 +5,11 @@ processes is tested elsewhere.
 """
 import datetime
 import fcntl
+import grp
 import json
 import os
 import pty
+import pwd
 import re
 import signal
 import socket
@@ -137,6 +139,17 @@ def ctl(terminal, *args, **kwargs):
     (["start", "--name", "x"], "start: --name goes with a command (put -- before it, see: mpctl help start)"),
     (["start", "--all", "--", "true"], "start: --all goes without a command (see: mpctl help start)"),
     (["start", "--name", "a", "--name", "b", "--", "true"], "start: --name is given twice (see: mpctl help start)"),
+    (["run", "--user", "no-such-user", "--", "true"],
+     'run: --user "no-such-user": /etc/passwd has no such user (see: mpctl help run)'),
+    (["run", "--user", "root:no-such-group", "--", "true"],
+     'run: --user "root:no-such-group": /etc/group has no such group (see: mpctl help run)'),
+    (["start", "--user", "54321", "--", "true"],
+     'start: --user "54321": /etc/passwd has no such user: its group is needed, UID:GROUP (see: mpctl help start)'),
+    (["run", "--limit-nofile", "many", "--", "true"],
+     'run: --limit-nofile "many": must be N, SOFT:HARD or unlimited (see: mpctl help run)'),
+    (["run", "--limit-nofil=1", "--", "true"],
+     "run: unknown flag --limit-nofil=1 (did you mean --limit-nofile? see: mpctl help run)"),
+    (["start", "--user", "root", "web"], "start: --user goes with a command (put -- before it, see: mpctl help start)"),
     (["ps", "-o", "nam"], 'ps: unknown column "nam", did you mean name (see: mpctl help ps)'),
     (["help", "nothing"], 'help: no verb or method "nothing" (see: mpctl help help)'),
 ])
@@ -322,6 +335,35 @@ def test_the_directory_flag(mpd, tmp_path):
     assert mpd.ctl("run", "-C", tmp_path, "--", "pwd").out == f"{tmp_path}\n"
     done = mpd.ctl("run", "-C", "/nonexistent", "--", "pwd")
     assert (done.code, done.err) == (126, "mpctl: cannot enter /nonexistent: No such file or directory\n")
+
+
+def test_limits(mpd):
+    show = ("--", "sh", "-c", "ulimit -Sn; ulimit -Hn; ulimit -c; ulimit -Sf")
+    done = mpd.ctl("run", "--limit-nofile", "20:30", "--limit-core=0", "--limit-fsize", "1M:unlimited", *show)
+    assert (done.code, done.out) == (0, "20\n30\n0\n2048\n"), done
+    done = mpd.ctl("run", "--limit-cpu", "9:8", "--", "true")
+    assert done.code == 2 and '"cpu" must be' in done.err
+    assert mpd.ctl("start", "--limit-nofile", "30", "-N", "x", "-p", "2", "--", *FOREVER).out == "x.1\nx.2\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="77: needs root")
+def test_users(mpd):
+    daemon, users = pwd.getpwnam("daemon"), grp.getgrnam("users")
+    groups = sorted({daemon.pw_gid} | {g.gr_gid for g in grp.getgrall() if "daemon" in g.gr_mem})
+    show = ("-C", "/", "--", "sh", "-c", "id -u; id -g; id -G")
+
+    def told(who):
+        done = mpd.ctl("run", "--user", who, *show)
+        assert done.code == 0, done
+        uid, gid, rest = done.out.splitlines()
+        return int(uid), int(gid), sorted(map(int, rest.split()))
+
+    assert told("daemon") == told(f"{daemon.pw_uid}") == (daemon.pw_uid, daemon.pw_gid, groups)
+    assert told("daemon:users")[:2] == (daemon.pw_uid, users.gr_gid)
+    assert told(f"54321:{users.gr_gid}") == (54321, users.gr_gid, [users.gr_gid])
+    assert told("54321:54322") == (54321, 54322, [54322])
+    assert mpd.ctl("start", "--user", "54321:54322", "--name", "x", "-C", "/", "--", *FOREVER).out == "x\n"
+    assert mpd.process("x")["uid"] == 54321
 
 
 @pytest.mark.parametrize("verb", ["run", "start"])

@@ -237,7 +237,10 @@ def test_failures_name_their_step(keeper, tmp_path):
     assert keeper.failure("true", err="/nonexistent/x") == ("stderr", errno.ENOENT)
     assert keeper.failure("true", flags=1) == ("terminal", errno.ENOTTY)
     assert keeper.failure("true", noseal=1) == ("plan", errno.EPERM)
-    assert keeper.failure("true", flags=2) == ("plan", errno.EPERM)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert keeper.output("sh", "-c", "ulimit -n", nofile=min(99, hard))[0] == [str(min(99, hard))]
+    assert ROOT or keeper.failure("true", flags=2) == ("identity", errno.EPERM)
+    assert ROOT or keeper.failure("true", nofile=hard + 1) == ("limits", errno.EPERM)
     assert keeper.failure("true", noclient=1) == ("identity", errno.EPERM)
     assert keeper.output("true")[1] == (CLD_EXITED, 0)
     assert not [s for s in children_of(keeper.pid) if s.pid != keeper.engine()]
@@ -310,6 +313,42 @@ def test_identity_is_the_kernels_word(make_keeper):
     assert k.expect("FAILED", 903)[3:] == ["stdout", str(errno.EPERM)]
     client.stdin.close()
     client.wait(PATIENCE)
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root")
+def test_a_users_plan_cannot_name_another(make_keeper):
+    """Whatever the engine lets pass: the keeper itself asks who the client is."""
+    k = make_keeper()
+    os.chmod(k.dir, 0o711)
+    os.chmod(k.socket, 0o666)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    lines = ["spawn\t900\tflags=2\tuid=0\tgid=0\t--\ttrue\n", "spawn\t901\tflags=2\tuid=1234\tgid=1234\t--\ttrue\n",
+             f"spawn\t902\tnofile={hard + 1}\t--\ttrue\n", "spawn\t903\tnofile=99\t--\tsleep\t1000\n"]
+    client = subprocess.Popen(
+        [sys.executable, "-c", "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+         "s.sendall(sys.argv[2].encode())\nsys.stdin.read()", k.socket, "".join(lines)],
+        user=1234, group=1234, extra_groups=[], stdin=subprocess.PIPE)
+    assert k.expect("FAILED", 900)[3:] == ["identity", str(errno.EPERM)]
+    assert k.expect("FAILED", 901)[3:] == ["identity", str(errno.EPERM)]
+    assert k.expect("FAILED", 902)[3:] == ["limits", str(errno.EPERM)]
+    pid = int(k.expect("STARTED", 903)[3])
+    limits = open(f"/proc/{pid}/limits").read()
+    assert limits.split("Max open files")[1].split()[:2] == ["99", "99"]
+    client.stdin.close()
+    client.wait(PATIENCE)
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root")
+def test_roots_plan_may_name_another(keeper):
+    nobody = {"flags": 2, "uid": 1234, "gid": 1235, "group": 1236}
+    _, pid = keeper.start("sleep", "1000", **nobody)
+    status = open(f"/proc/{pid}/status").read()
+    assert "Uid:\t1234\t1234\t1234\t1234\n" in status and "Gid:\t1235\t1235\t1235\t1235\n" in status
+    assert status.split("Groups:\t")[1].split("\n")[0].split() == ["1236"]
+    assert keeper.failure("true", **nobody | {"uid": 2**32 - 1}) == ("identity", errno.EINVAL)
+    assert keeper.failure("true", **nobody | {"gid": 2**32 - 1}) == ("identity", errno.EINVAL)
+    assert keeper.failure("true", out="/root/x", **nobody) == ("stdout", errno.EACCES)
+    assert keeper.failure("true", out="inherit", **nobody) == ("stdout", errno.EPERM)
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root")

@@ -2,18 +2,21 @@
 """Processes, as multiprocessing has them: every row of the table in the design, seen from outside."""
 import base64
 import errno
+import json
 import os
 import pathlib
 import resource
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
-from harness import PATIENCE, SLOW, TOOL_PATH, RpcError, alive, open_fds, spawn, stat_of, until, wait_dead
+from harness import MPCTL, PATIENCE, SLOW, TOOL_PATH, RpcError, alive, open_fds, spawn, stat_of, until, wait_dead
 
 FOREVER = ["/bin/sleep", "1000"]
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="77: needs root")
 
 
 def sh(script):
@@ -168,6 +171,122 @@ def test_argv_environment_and_directory_are_bytes(mpd):
     assert mpd.output("cwd") == folder + b"\n"
     assert mpd.process("argv")["argv"] == ["/usr/bin/printf", "%s", b64(raw)]
     assert mpd.process("cwd")["cwd"] == b64(folder)
+
+
+def limits_of(pid):
+    """What /proc/PID/limits says, as (soft, hard) by name."""
+    rows = pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()[1:]
+    return {row[:25].strip(): tuple(row[25:].split()[:2]) for row in rows}
+
+
+@needs_root
+def test_root_starts_as_another_user(mpd):
+    who = {"uid": 1234, "gid": 1235, "groups": [1236, 1237]}
+    made = mpd.begin(*sh('env; echo "HOME is ${HOME-unset}"; exec sleep 1000'), name="x", context="spawn", user=who)
+    status = pathlib.Path(f"/proc/{made['pid']}/status").read_text()
+    assert "Uid:\t1234\t1234\t1234\t1234\n" in status and "Gid:\t1235\t1235\t1235\t1235\n" in status
+    assert set(status.split("Groups:\t")[1].split("\n")[0].split()) == {"1236", "1237"}
+    until(lambda: b"HOME is unset\n" in mpd.output("x"))
+    assert b"USER=" not in mpd.output("x")
+    assert mpd.process("x")["uid"] == 1234
+    mpd.kill_engine()
+    until(lambda: mpd.process("x")["uid"] == 1234)
+
+
+@needs_root
+def test_as_another_user_without_other_groups(mpd):
+    mpd.begin("/usr/bin/id", "-G", name="id", user={"uid": 1234, "gid": 1235})
+    mpd.join("id")
+    assert mpd.output("id") == b"1235\n"
+    failed = mpd.rpc_error("process.start", argv=["true"], user={"uid": 1234, "gid": 1235},
+                           stdout={"file": "/root/out"})
+    assert (failed.symbol, failed.data["step"], failed.data["errno"]) == ("SPAWN", "stdout", errno.EACCES)
+
+
+@needs_root
+@pytest.mark.parametrize("user", [
+    {}, {"uid": 1}, {"uid": 1, "gid": "adm"}, {"uid": "www-data", "gid": 1}, {"uid": -1, "gid": 1}, 1, [1, 2],
+    {"uid": 2**32 - 1, "gid": 1}, {"uid": 1, "gid": 2**32 - 1}, {"uid": 1, "gid": 1, "groups": 5},
+    {"uid": 1, "gid": 1, "groups": ["adm"]}, {"uid": 1, "gid": 1, "group": []}, "www-data"], ids=str)
+def test_a_user_is_numbers(mpd, user):
+    assert mpd.rpc_error("process.start", argv=["true"], user=user).symbol == "PARAMS"
+    assert mpd.rpc("process.list")["processes"] == []
+
+
+@needs_root
+def test_only_root_starts_as_another_user(mpd):
+    os.chmod(mpd.socket, 0o666)
+    ask = ("import json,socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+           "s.sendall(sys.argv[2].encode())\nprint(s.makefile().readline())")
+    for uid in (0, 1234, 4321):
+        line = json.dumps({"id": 1, "method": "process.start",
+                           "params": {"argv": ["true"], "user": {"uid": uid, "gid": uid}}}) + "\n"
+        done = subprocess.run([sys.executable, "-c", ask, mpd.socket, line], user=1234, group=1234, extra_groups=[],
+                              cwd="/", capture_output=True, text=True, timeout=PATIENCE)
+        error = json.loads(done.stdout)["error"]
+        assert error["data"]["symbol"] == "DENIED"
+        assert error["message"] == "user: only root may start processes as another user"
+
+
+def test_limits(mpd):
+    made = mpd.begin(*FOREVER, limits={"nofile": [50, 60], "core": 0, "fsize": 1 << 20, "cpu": [100, "unlimited"],
+                                       "stack": [1 << 20, "unlimited"]})
+    seen = limits_of(made["pid"])
+    assert seen["Max open files"] == ("50", "60") and seen["Max core file size"] == ("0", "0")
+    assert seen["Max file size"] == ("1048576", "1048576") and seen["Max cpu time"] == ("100", "unlimited")
+    assert seen["Max stack size"] == ("1048576", "unlimited")
+
+
+@pytest.mark.parametrize("limits, said", [
+    ({"nofiles": 1}, 'unknown limit "nofiles" (did you mean "nofile"?)'),
+    ({"xyzzy": 1}, 'unknown limit "xyzzy"'),
+    ({"cpu": "many"}, '"cpu" must be N or'), ({"cpu": -1}, '"cpu" must be N or'), ({"cpu": [1]}, '"cpu" must be N or'),
+    ({"cpu": [2, 1]}, '"cpu" must be N or'), ({"cpu": ["unlimited", 1]}, '"cpu" must be N or'),
+    ({"cpu": 1.5}, '"cpu" must be N or'), ({"cpu": {}}, '"cpu" must be N or'), ([], "must be an object"),
+    ("nofile", "must be an object")], ids=str)
+def test_wrong_limits(mpd, limits, said):
+    failed = mpd.rpc_error("process.start", argv=["true"], limits=limits)
+    assert failed.symbol == "PARAMS" and said in failed.message
+    assert mpd.rpc("process.list")["processes"] == []
+
+
+def test_a_low_limit_on_descriptors_is_no_hindrance(mpd, tmp_path):
+    """Its files are opened before."""
+    mpd.begin(*sh("ulimit -n"), name="x", limits={"nofile": 4}, stdout={"file": str(tmp_path / "out")})
+    assert mpd.join("x")["processes"][0]["exitcode"] == 0
+    assert (tmp_path / "out").read_text() == "4\n"
+
+
+@needs_root
+def test_limits_for_another_user(mpd):
+    """They are set while it is root still, but for what would hinder it on its way."""
+    made = mpd.begin(*FOREVER, user={"uid": 1234, "gid": 1234}, limits={"nofile": [4, 5], "core": [5, 50]},
+                     stdout={"file": "/dev/null"})
+    assert limits_of(made["pid"])["Max open files"] == ("4", "5")
+    assert limits_of(made["pid"])["Max core file size"] == ("5", "50")
+
+
+@needs_root
+def test_root_raises_limits_for_another_user(mpd):
+    status = pathlib.Path("/proc/self/status").read_text()
+    if not int(status.split("CapEff:")[1].split()[0], 16) >> 24 & 1:
+        pytest.skip("77: needs CAP_SYS_RESOURCE")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1] + 1
+    made = mpd.begin(*FOREVER, user={"uid": 1234, "gid": 1234}, limits={"nofile": hard})
+    assert limits_of(made["pid"])["Max open files"] == (str(hard), str(hard))
+
+
+@needs_root
+def test_nobody_else_raises_limits(make_mpd):
+    mpd = make_mpd()
+    os.chmod(mpd.socket, 0o666)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    start = lambda n: subprocess.run(
+        [MPCTL, "-s", mpd.socket, "run", f"--limit-nofile={n}", "--", "sh", "-c", "ulimit -n"],
+        user=1234, group=1234, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=PATIENCE)
+    failed = start(hard + 1)
+    assert failed.returncode == 126 and "limits: Operation not permitted" in failed.stderr
+    assert start(77).stdout == "77\n"
 
 
 def test_a_working_directory_by_descriptor(mpd):

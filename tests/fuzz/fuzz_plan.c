@@ -23,6 +23,8 @@ static void follow(char *p)
 	follow_strings(p, h.envp, h.envc);
 	for (uint32_t i = 0; i < h.ngroups; i++)
 		sink += ((const uint32_t *)(const void *)(p + h.groups))[i];
+	for (uint32_t i = 0; i < h.nlimits; i++)
+		sink += ((const struct plan_limit *)(const void *)(p + h.limits))[i].soft;
 	if (h.cwd)
 		follow_string(p, h.cwd);
 	for (int i = 0; i < 3; i++)

@@ -23,6 +23,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { CLIENTS = 16, WORDS = 512, LINE = 65536, PROCESSES = 20000 };
@@ -272,6 +273,19 @@ struct spawning {
 	bool seal, client;
 };
 
+static void option_group(struct plan *p, uint32_t gid)
+{
+	p->groups = plan_add(&gid, sizeof(gid), 4);
+	p->ngroups = 1;
+}
+
+static void option_nofile(struct plan *p, uint64_t n)
+{
+	const struct plan_limit limit = {.resource = RLIMIT_NOFILE, .soft = n, .hard = n};
+	p->limits = plan_add(&limit, sizeof(limit), 8);
+	p->nlimits = 1;
+}
+
 static void option(struct spawning *s, char *word)
 {
 	char *value = strchr(word, '=');
@@ -294,6 +308,14 @@ static void option(struct spawning *s, char *word)
 		s->plan.nice = atoi(value);
 	else if (!strcmp(word, "flags"))
 		s->plan.flags = (uint32_t)atoi(value);
+	else if (!strcmp(word, "uid"))
+		s->plan.uid = (uint32_t)strtoul(value, NULL, 10);
+	else if (!strcmp(word, "gid"))
+		s->plan.gid = (uint32_t)strtoul(value, NULL, 10);
+	else if (!strcmp(word, "group"))
+		option_group(&s->plan, (uint32_t)strtoul(value, NULL, 10));
+	else if (!strcmp(word, "nofile"))
+		option_nofile(&s->plan, strtoull(value, NULL, 10));
 	else if (!strcmp(word, "parent"))
 		s->msg.spawn.parent = strtoull(value, NULL, 10);
 	else if (!strcmp(word, "noseal"))

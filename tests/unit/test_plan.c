@@ -3,16 +3,18 @@
  * plan_check() takes what a maker makes and refuses each single thing that is wrong with it. Plans lie at the end of a
  * page whose next one cannot be read: one byte too far and the test is dead.
  */
-#include "daemon/plan.h"
+#include "common/planmake.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
 #define ARGC 3
 #define ENVC 2
 #define GROUPS 4
+#define LIMITS 2
 
 static const char strings[] = "/bin/echo\0hello\0\0A=1\0B=\0/tmp\0/dev/full";
 enum { ARG0 = 0, ARG1 = 10, ARG2 = 16, ENV0 = 17, ENV1 = 21, CWD = 24, PATH = 29 };
@@ -21,6 +23,7 @@ enum { ARG0 = 0, ARG1 = 10, ARG2 = 16, ENV0 = 17, ENV1 = 21, CWD = 24, PATH = 29
 struct made {
 	struct plan head;
 	uint32_t argv[ARGC], envp[ENVC], groups[GROUPS];
+	struct plan_limit limits[LIMITS] __attribute__((aligned(8)));
 	char text[(sizeof(strings) + 7) / 8 * 8];
 	char room[PLAN_ROOM(ARGC, ENVC)] __attribute__((aligned(8)));
 };
@@ -43,9 +46,12 @@ static struct made make(void)
 			 .umask = 022,
 			 .ngroups = GROUPS,
 			 .groups = offsetof(struct made, groups),
+			 .limits = offsetof(struct made, limits),
+			 .nlimits = LIMITS,
 			 .room = offsetof(struct made, room)},
 		.argv = {TEXT(ARG0), TEXT(ARG1), TEXT(ARG2)},
 		.envp = {TEXT(ENV0), TEXT(ENV1)},
+		.limits = {{RLIMIT_NOFILE, 0, 64, 128}, {RLIMIT_CORE, 0, 0, PLAN_UNLIMITED}},
 	};
 	memcpy(m.text, strings, sizeof(strings));
 	return m;
@@ -91,6 +97,7 @@ static void the_least_plan_passes(void **state)
 	(void)state;
 	struct made m = make();
 	m.head.envc = m.head.envp = m.head.ngroups = m.head.groups = m.head.cwd = m.head.path[2] = 0;
+	m.head.nlimits = m.head.limits = 0;
 	m.head.argc = 1;
 	m.head.stdio[2] = PLAN_STDOUT;
 	m.head.umask = -1;
@@ -120,6 +127,7 @@ static void wrong_headers_are_refused(void **state)
 	REFUSED(m.head.argc = UINT32_MAX);
 	REFUSED(m.head.envc = UINT32_MAX);
 	REFUSED(m.head.ngroups = 65537);
+	REFUSED(m.head.nlimits = PLAN_LIMITS_MAX + 1);
 	REFUSED(m.head.umask = -2);
 	REFUSED(m.head.umask = 01000);
 	REFUSED(m.head.nice = 20);
@@ -141,6 +149,13 @@ static void wrong_offsets_are_refused(void **state)
 	REFUSED(m.head.ngroups = 65536);
 	REFUSED(m.head.groups = room + 8);
 	REFUSED(m.head.groups = room - 8);
+	REFUSED(m.head.limits = 0);
+	REFUSED(m.head.limits += 4);
+	REFUSED(m.head.limits = sizeof(m) - 24);
+	REFUSED(m.head.limits = room - 24);
+	REFUSED(m.head.limits = UINT32_MAX - 7);
+	REFUSED(m.limits[1].resource = RLIM_NLIMITS);
+	REFUSED(m.limits[0].resource = UINT32_MAX);
 	REFUSED(m.head.room = 0);
 	REFUSED(m.head.room += 4);
 	REFUSED(m.head.room += 8);
@@ -188,7 +203,7 @@ static void strings_may_lie_behind_the_room(void **state)
 	} p = {.head = make().head, .text = "true"};
 	p.head.size = sizeof(p);
 	p.head.argc = 1;
-	p.head.envc = p.head.ngroups = p.head.cwd = p.head.path[2] = 0;
+	p.head.envc = p.head.ngroups = p.head.nlimits = p.head.cwd = p.head.path[2] = 0;
 	p.head.stdio[2] = PLAN_PIPE;
 	p.head.argv = (uint32_t)((char *)p.argv - (char *)&p);
 	p.head.room = (uint32_t)(p.room - (char *)&p);
@@ -214,6 +229,10 @@ static void assert_safe(const char *p, size_t size)
 	memcpy(&h, p, sizeof(h));
 	size_t room_end = h.room + PLAN_ROOM(h.argc, h.envc);
 	assert_true(h.size <= size && room_end <= h.size && h.argc >= 1);
+	size_t limits_end = h.limits + h.nlimits * sizeof(struct plan_limit);
+	assert_true(h.nlimits == 0 || (limits_end <= h.size && (limits_end <= h.room || h.limits >= room_end)));
+	for (uint32_t i = 0; i < h.nlimits; i++)
+		assert_true(((const struct plan_limit *)(const void *)(p + h.limits))[i].resource < RLIM_NLIMITS);
 	for (uint32_t i = 0; i < h.argc + h.envc; i++) {
 		uint32_t from = i < h.argc ? h.argv + 4 * i : h.envp + 4 * (i - h.argc), string;
 		memcpy(&string, p + from, sizeof(string));
@@ -251,7 +270,7 @@ static void many_long_strings_take_no_time(void **state)
 	h.size = PLAN_MAX;
 	h.argc = h.envc = n;
 	h.argv = h.envp = sizeof(h);
-	h.ngroups = h.cwd = h.path[2] = 0;
+	h.ngroups = h.nlimits = h.cwd = h.path[2] = 0;
 	h.stdio[2] = PLAN_NULL;
 	uint32_t text = (uint32_t)sizeof(h) + 4 * n;
 	h.room = (uint32_t)(PLAN_MAX - PLAN_ROOM(n, n)) & ~7u;
@@ -265,10 +284,32 @@ static void many_long_strings_take_no_time(void **state)
 	free(p);
 }
 
+static void what_is_made_passes(void **state)
+{
+	(void)state;
+	const struct span argv[] = {SPAN("true")};
+	const uint32_t groups[] = {7, 8, 9};
+	const struct plan_limit limits[] = {{RLIMIT_NOFILE, 0, 64, 128}, {RLIMIT_CPU, 0, 1, PLAN_UNLIMITED}};
+	struct plan_spec spec = {.argv = argv, .argc = 1, .umask = -1, .flags = PLAN_CREDS, .uid = 1, .gid = 2,
+				 .ngroups = 3, .groups = groups, .nlimits = 2, .limits = limits};
+	AUTO_BUF out = BUF_INIT;
+	size_t at;
+	buf_putc(&out, 'x');
+	assert_int_equal(plan_make(&spec, &out, &at), 0);
+	assert_int_equal(plan_check(out.p + at, out.len - at), 0);
+	const struct plan *plan = (const void *)(out.p + at);
+	assert_memory_equal(out.p + at + plan->groups, groups, sizeof(groups));
+	assert_memory_equal(out.p + at + plan->limits, limits, sizeof(limits));
+	spec.nlimits = spec.ngroups = 0;
+	assert_int_equal(plan_make(&spec, &out, &at), 0);
+	assert_int_equal(plan_check(out.p + at, out.len - at), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_plan_passes),
+		cmocka_unit_test(what_is_made_passes),
 		cmocka_unit_test(the_least_plan_passes),
 		cmocka_unit_test(wrong_headers_are_refused),
 		cmocka_unit_test(wrong_offsets_are_refused),
