@@ -261,10 +261,15 @@ static bool pipe_ended(int fd)
 
 static void capture_ready(struct loop_hup *);
 
+static void capture_resume(struct timer *);
+
+/* For want of memory it is tried again: who writes must not stand still. */
 static void capture_watch(struct capture *c)
 {
-	if (loop_input_start(&c->io, c->fd, capture_ready) < 0)
-		log_error("capture: %m");
+	if (loop_input_start(&c->io, c->fd, capture_ready) == 0)
+		return;
+	log_error("capture: %m");
+	timer_set(&core.timers, &c->pause, core.now + WINDOW, capture_resume);
 }
 
 static void capture_resume(struct timer *t) { capture_watch(CONTAINER_OF(t, struct capture, pause)); }

@@ -68,6 +68,10 @@ static ssize_t receive_one(struct link_msg *msg, int *fds, size_t *nfds)
 		*nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(fds, CMSG_DATA(c), *nfds * sizeof(int));
 	}
+	if (mh.msg_flags & MSG_CTRUNC) { /* nobody would read that process's output; the next engine is given it again */
+		log_error("keeper link: out of descriptors; starting over");
+		_exit(1);
+	}
 	return n;
 }
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SLOW, figure, spawn, until, wait_dead
+from harness import PATIENCE, SLOW, figure, open_fds, spawn, until, wait_dead
 
 
 def test_much_output_is_complete(mpd):
@@ -172,3 +173,22 @@ def test_without_memory_for_the_scratch_output_goes_on(mpd):
     assert wait_dead(strace.pid) and "ENOSPC" in (mpd.dir / "trace").read_text()
     strace.wait()
     assert mpd.status()["captured"] == {"bytes": 300_004, "dropped": 0} and mpd.engine_pid() == engine
+
+
+def test_an_engine_without_descriptors_leaves_no_pipe_unread(mpd):
+    engine = mpd.engine_pid()
+    with mpd.connect() as connection:
+        connection.call("mpd.ping")
+        _, hard = resource.prlimit(engine, resource.RLIMIT_NOFILE)
+        resource.prlimit(engine, resource.RLIMIT_NOFILE, (max(open_fds(engine)) + 1 + 3, hard))  # 3 for the start
+        os.kill(mpd.pid, signal.SIGSTOP)
+        connection.request("process.start", argv=["/bin/sh", "-c", "head -c 300000 /dev/zero; exec sleep 1000"], name="x")
+        connection.call("mpd.ping")  # it is with the keeper now
+        crowd = [mpd.connect() for _ in range(8)]  # which has those 3 by the time the pipes come
+        assert "descriptors" in crowd[7].recv()["error"]["message"]
+        os.kill(mpd.pid, signal.SIGCONT)
+        assert wait_dead(engine)
+        for one in crowd:
+            one.close()
+    until(lambda: len(mpd.output("x")) == 300_000)
+    assert mpd.process("x")["state"] == "running"
