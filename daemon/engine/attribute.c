@@ -45,6 +45,21 @@ int64_t pid_start(pid_t pid)
 	return pid_stat(pid, &ppid, &session, &start) < 0 ? -1 : start;
 }
 
+/* Its pid may be another's by now: between the keeper's reaping it and our hearing of that. But then it is no child of
+ * the keeper's, or one that began after the keeper told of ours. */
+int attribute_pidfd(const struct proc *p)
+{
+	int ppid, session;
+	int64_t start;
+	AUTO_FD fd = sys_pidfd_open(p->i.pid, 0);
+	if (fd < 0 || pid_stat(p->i.pid, &ppid, &session, &start) < 0)
+		return -1;
+	if (ppid == engine.keeper_pid && start <= p->i.started / (NSEC_PER_SEC / sysconf(_SC_CLK_TCK)))
+		return fd_take(&fd);
+	errno = ESRCH;
+	return -1;
+}
+
 /* The slot whose cgroup the process is in, ".../mpctl.<keeper's pid>/s<slot>"; -1: none of ours. */
 static int64_t cgroup_slot(pid_t pid)
 {

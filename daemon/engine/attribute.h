@@ -24,5 +24,7 @@ struct proc *attribute_claim(pid_t);
 void attribute_tree(const struct proc *, void (*each)(pid_t, void *arg), void *arg);
 /* Field 22 of /proc/PID/stat, its start in clock ticks since boot; -1 when there is no such process. */
 int64_t pid_start(pid_t);
+/* A new pidfd of the process's main process; -1 with errno, ESRCH where it runs no more. */
+int attribute_pidfd(const struct proc *);
 
 #endif

@@ -112,7 +112,7 @@ static void only_runs(struct targets *ts)
 	size_t n = 0;
 	for (size_t i = 0; i < ts->n; i++)
 		if (ts->v[i].proc)
-			ts->v[n++] = (struct target){NULL, ts->v[i].proc};
+			ts->v[n++] = (struct target){.proc = ts->v[i].proc};
 	ts->n = n;
 }
 

@@ -129,13 +129,57 @@ static int reply_targets(struct req *req, struct targets *ts, enum render_detail
 	return 0;
 }
 
+/* The pidfd of the target's main process into FDS, behind the N that are there, where it runs. */
+static int target_pidfd(struct target *t, int fds[CONN_FDS_MAX], size_t *n, struct fault *fault)
+{
+	bool runs = t->proc && t->proc->i.pid && !t->proc->i.ended;
+	t->pidfd = -1;
+	if (runs && *n == CONN_FDS_MAX)
+		return fault_set(fault, FAULT_PARAMS, "parameter \"pidfd\": of at most %d processes at once",
+				 CONN_FDS_MAX);
+	int fd = runs ? attribute_pidfd(t->proc) : -1;
+	if (runs && fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		return fault_set(fault, FAULT_OVERLOADED, "mpd is out of descriptors; try again later");
+	if (fd >= 0) {
+		t->pidfd = (int)*n;
+		fds[(*n)++] = fd;
+	}
+	return 0;
+}
+
+static int reply_pidfds(struct req *req, struct targets *ts, struct fault *fault)
+{
+	int fds[CONN_FDS_MAX], code = 0;
+	size_t n = 0;
+	for (size_t i = 0; !code && i < ts->n; i++)
+		code = target_pidfd(&ts->v[i], fds, &n, fault);
+	if (code) {
+		while (n > 0)
+			close(fds[--n]);
+		targets_done(ts);
+		return code;
+	}
+	struct buf *b = reply_begin(req);
+	reply_fds(req, fds, n);
+	buf_printf(b, "{\"fds\":%zu,", n);
+	render_targets(b, ts->v, ts->n, RENDER_PIDFDS);
+	buf_putc(b, '}');
+	reply_end(req);
+	targets_done(ts);
+	return 0;
+}
+
 int cmd_process_status(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_process_status *a = args;
 	struct targets ts;
 	engine_now();
+	if (a->pidfd && req->batch)
+		return fault_set(fault, FAULT_PARAMS, "parameter \"pidfd\": a batch carries no descriptors");
 	int code = targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault);
-	return code ? code : reply_targets(req, &ts, RENDER_ALL);
+	if (code)
+		return code;
+	return a->pidfd ? reply_pidfds(req, &ts, fault) : reply_targets(req, &ts, RENDER_ALL);
 }
 
 /* --- list ---------------------------------------------------------------------------------------------------------- */

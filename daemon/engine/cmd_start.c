@@ -680,7 +680,7 @@ static int start_one(struct start *s, unsigned k, int *plan, bool last, struct t
 	start_send(s, p, fd_take(&client), fd_take(&own));
 	if (p->i.daemon && p->i.parent == PARENT_FOREIGN)
 		foreign_watch(p);
-	*ret = (struct target){NULL, p};
+	*ret = (struct target){.proc = p};
 	return 0;
 }
 
@@ -693,7 +693,7 @@ static size_t start_known(struct start *s, struct targets *ts)
 		struct proc *p = proc_by_origin(s->image.uid, buf_view(&origin));
 		if (!p)
 			return k;
-		ts->v[ts->n++] = (struct target){NULL, p};
+		ts->v[ts->n++] = (struct target){.proc = p};
 	}
 	return s->count;
 }

@@ -2,8 +2,8 @@
 /*
  * The connections of conn.h.
  *
- * 1. One recvmsg() and one send() a connection and turn: nobody who floods or does not read holds up the others, and a
- *    hundred requests that came together are answered together. What is left is there in the next turn.
+ * 1. One recvmsg() and one sendmsg() a connection and turn: nobody who floods or does not read holds up the others, and
+ *    a hundred requests that came together are answered together. What is left is there in the next turn.
  * 2. conn_free() is called by the loop's callbacks only. Whoever finds out elsewhere that a connection is over puts it
  *    on the again list, which the next turn begins with.
  * 3. Out of descriptors, a spare one is given up to accept, tell the client why, and close: so the listening socket
@@ -16,6 +16,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/events.h"
 #include "daemon/engine/rpc.h"
+#include <assert.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -91,6 +92,37 @@ static bool loose_take(struct conn *c, struct msghdr *m, uint64_t until)
 	return room;
 }
 
+/* --- descriptors that go out -------------------------------------------------------------------------------------- */
+
+/* The N oldest are sent, or nobody's any more. */
+static void due_drop(struct conn *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		close(c->due[i].fd);
+	c->ndue -= n;
+	if (c->ndue > 0)
+		memmove(c->due, c->due + n, c->ndue * sizeof(c->due[0]));
+}
+
+void conn_give(struct conn *c, size_t at, const int *fds, size_t n)
+{
+	if (n > 0 && !c->due && !(c->due = malloc(CONN_DUE_MAX * sizeof(c->due[0]))))
+		c->out.failed = true;
+	assert(c->ndue + n <= CONN_DUE_MAX);
+	for (size_t i = 0; i < n; i++) {
+		if (c->due)
+			c->due[c->ndue++] = (struct due_fd){fds[i], c->written + at - c->out_at};
+		else
+			close(fds[i]);
+	}
+}
+
+/* The client should first read what it has been answered. */
+static bool conn_full(const struct conn *c)
+{
+	return conn_unread(c) > CONN_UNREAD_SOFT || c->ndue + CONN_FDS_MAX > CONN_DUE_MAX;
+}
+
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
 static uintptr_t uid_count(const struct peer *p) { return (uintptr_t)map_get(&conns.by_uid, p->uid); }
@@ -124,6 +156,8 @@ static void conn_free(struct conn *c)
 	loop_hup_stop(&c->hup);
 	loop_io_stop(&c->io);
 	loose_expire(c, UINT64_MAX);
+	due_drop(c, c->ndue);
+	free(c->due);
 	close(c->io.fd);
 	uid_leave(&c->peer);
 	conns.count--;
@@ -164,7 +198,7 @@ static void on_gone(struct loop_hup *hup) { conn_free(CONTAINER_OF(hup, struct c
 
 /* --- in ---------------------------------------------------------------------------------------------------------- */
 
-/* Hands over whole lines until there are none, or the client should first read what it has been answered. */
+/* Hands over whole lines until there are none, or the connection is full. */
 static void conn_lines(struct conn *c)
 {
 	enum frame_step step = FRAME_LINE;
@@ -177,7 +211,7 @@ static void conn_lines(struct conn *c)
 			rpc_line(c, line);
 		else if (step == FRAME_TOO_LONG)
 			rpc_too_long(c);
-		c->paused = conn_unread(c) > CONN_UNREAD_SOFT;
+		c->paused = conn_full(c);
 	}
 	frame_trim(&c->in);
 }
@@ -262,13 +296,14 @@ static void conn_stall(struct conn *c, bool progress)
 
 static void conn_watch(struct conn *c)
 {
-	bool in = !c->held && !c->eof && !c->closing && !c->paused && !c->dead && conn_unread(c) <= CONN_UNREAD_SOFT;
+	bool in = !c->held && !c->eof && !c->closing && !c->paused && !c->dead && !conn_full(c);
 	loop_io_events(&c->io, (in ? LOOP_READ : 0) | (c->stalled && !c->dead ? LOOP_WRITE : 0));
 }
 
 static void conn_wrote(struct conn *c, size_t n)
 {
 	c->out_at += n;
+	c->written += n;
 	if (conn_unread(c) == 0) {
 		buf_clear(&c->out, OUT_KEEP);
 		c->out_at = 0;
@@ -279,18 +314,50 @@ static void conn_wrote(struct conn *c, size_t n)
 	conn_stall(c, n > 0);
 }
 
+/* Sends from here up to the next byte that descriptors go with; the first byte takes its own along. As soon as one byte
+ * is sent they are, and if none is they are not (unix(7)). */
+static ssize_t conn_send_fds(struct conn *c)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(CONN_FDS_MAX * sizeof(int))];
+	} control = {.room = {0}};
+	int *fds = (int *)CMSG_DATA(&control.head);
+	size_t n = 0;
+	for (; n < c->ndue && c->due[n].at == c->written; n++)
+		fds[n] = c->due[n].fd;
+	control.head = (struct cmsghdr){CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+	struct iovec part = {c->out.p + c->out_at, n < c->ndue ? c->due[n].at - c->written : conn_unread(c)};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	if (n > 0) {
+		m.msg_control = &control;
+		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+	}
+	ssize_t sent = RETRY(sendmsg(c->io.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL));
+	if (sent > 0)
+		due_drop(c, n);
+	return sent;
+}
+
+static ssize_t conn_send(struct conn *c)
+{
+	if (c->ndue > 0)
+		return conn_send_fds(c);
+	return RETRY(send(c->io.fd, c->out.p + c->out_at, conn_unread(c), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
 /* A reply for which there was no memory cannot be left out: the client would wait for ever. */
 static void conn_write(struct conn *c)
 {
-	size_t n = conn_unread(c);
 	ssize_t sent = 0;
-	if (n > 0 && !c->dead)
-		sent = RETRY(send(c->io.fd, c->out.p + c->out_at, n, MSG_DONTWAIT | MSG_NOSIGNAL));
-	c->dead |= c->out.failed || (sent < 0 && errno != EAGAIN);
+	c->dead |= c->out.failed;
+	if (conn_unread(c) > 0 && !c->dead)
+		sent = conn_send(c);
+	c->dead |= sent < 0 && errno != EAGAIN;
 	conn_wrote(c, sent > 0 ? (size_t)sent : 0);
 	c->dead |= conn_unread(c) > CONN_UNREAD_HARD;
 	conn_watch(c);
-	if (conn_finished(c) || (c->paused && conn_unread(c) <= CONN_UNREAD_SOFT))
+	if (conn_finished(c) || (c->paused && !conn_full(c)))
 		conn_again(c);
 }
 

@@ -9,6 +9,8 @@
  * 4. Descriptors that no line claims are closed.
  * 5. It is read from only when none of its lines waits to be handed over, and torn down only from the loop: never
  *    while a line of it is handled, and never in conns_flush().
+ * 6. Descriptors that go out leave with the byte they were given for. Of a connection that has as many to send as it
+ *    may no line is handled, as of one that has too much unread.
  */
 #ifndef MPD_CONN_H
 #define MPD_CONN_H
@@ -27,6 +29,7 @@
 #define CONN_BAD_LINES_MAX 10
 #define CONN_BATCH_MAX 1000
 #define CONN_FDS_MAX 16  /* unclaimed at once */
+#define CONN_DUE_MAX 64  /* to be sent */
 #define CONN_PER_UID 256 /* of users who are not admins */
 
 struct peer {
@@ -44,6 +47,12 @@ struct loose_fd {
 	uint64_t until; /* lines that begin here in the stream, or later, did not bring it */
 };
 
+/* A descriptor that is ours until the byte it goes with is sent. */
+struct due_fd {
+	int fd;
+	uint64_t at; /* that byte's place in the stream */
+};
+
 struct conn {
 	uint64_t id;
 	struct list by_all;
@@ -55,7 +64,10 @@ struct conn {
 	uint64_t taken; /* bytes read, ever */
 	size_t want;    /* bytes to read at once */
 	struct buf out;
-	size_t out_at; /* bytes of `out` that are written */
+	size_t out_at;      /* bytes of `out` that are written */
+	uint64_t written;   /* bytes, ever */
+	struct due_fd *due; /* oldest first; room for CONN_DUE_MAX, made when the first one is given */
+	size_t ndue;
 	struct loop_io io;
 	struct loop_hup hup;
 	struct list reqs; /* struct req.by_conn, open requests in order of arrival */
@@ -96,6 +108,8 @@ static inline size_t conn_unread(const struct conn *c) { return c->out.len - c->
 void conn_dirty(struct conn *);
 /* Gives away the oldest N unclaimed descriptors. 0, or -1: there are not so many. */
 int conn_claim(struct conn *, size_t n, int *ret_fds);
+/* Takes N descriptors, at most CONN_FDS_MAX for a line, to be sent with the byte at AT of `out`. */
+void conn_give(struct conn *, size_t at, const int *fds, size_t n);
 /* Closes after what is in `out` was written. */
 void conn_close_soon(struct conn *);
 

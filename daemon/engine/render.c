@@ -200,6 +200,14 @@ static void render_proc(struct buf *b, const struct target *t)
 		   units_signal_name(p->i.stop_signal), (double)p->i.stop_timeout / 1e9, modes[p->i.kill_mode]);
 }
 
+static void render_pidfd(struct buf *b, int pidfd)
+{
+	if (pidfd >= 0)
+		buf_printf(b, ",\"pidfd\":%d", pidfd);
+	else
+		buf_puts(b, ",\"pidfd\":null");
+}
+
 void render_target(struct buf *b, const struct target *t, enum render_detail detail)
 {
 	buf_puts(b, "{\"name\":");
@@ -215,9 +223,11 @@ void render_target(struct buf *b, const struct target *t, enum render_detail det
 		render_proc(b, t);
 		if (detail >= RENDER_USAGE)
 			render_usage(b, t->proc);
-		if (detail == RENDER_ALL)
+		if (detail >= RENDER_ALL)
 			render_more(b, t->proc);
 	}
+	if (detail == RENDER_PIDFDS)
+		render_pidfd(b, t->pidfd);
 	buf_putc(b, '}');
 }
 

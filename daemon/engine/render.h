@@ -9,9 +9,10 @@
 struct target {
 	struct inst *inst;
 	struct proc *proc; /* NULL for an instance that has never run */
+	int pidfd;         /* for RENDER_PIDFDS: which of the reply's descriptors; -1: none */
 };
 
-enum render_detail { RENDER_PLAIN, RENDER_USAGE, RENDER_ALL };
+enum render_detail { RENDER_PLAIN, RENDER_USAGE, RENDER_ALL, RENDER_PIDFDS };
 
 void render_target(struct buf *, const struct target *, enum render_detail);
 /* An event's members, without braces. */

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "daemon/engine/answers.h"
 #include "daemon/engine/engine.h"
+#include <assert.h>
 
 #define POOL_MAX 1024 /* requests kept for the next ones */
 #define BIN_KEEP ((size_t)16 << 10)
@@ -135,6 +136,16 @@ struct buf *reply_begin(struct req *r)
 	put_head(out, r->id);
 	buf_span(out, SPAN(",\"result\":"));
 	return out;
+}
+
+void reply_fds(struct req *r, const int *fds, size_t n)
+{
+	assert(!r->batch);
+	if (r->id.n > 0)
+		conn_give(r->conn, r->at, fds, n);
+	else
+		for (size_t i = 0; i < n; i++)
+			close(fds[i]);
 }
 
 static bool is_recorded(const struct req *r)

@@ -48,6 +48,8 @@ void rpc_conn_gone(struct conn *);
  * be written to any connection in between. The buffer is the connection's own (or a batch's, or a bin). */
 struct buf *reply_begin(struct req *);
 void reply_end(struct req *);
+/* In between: takes N descriptors, which go with the first byte of the line. Not in a batch. */
+void reply_fds(struct req *, const int *fds, size_t n);
 /* The request ends with the fault, and is freed. */
 void req_fail(struct req *, const struct fault *);
 /* An error that answers no request: its id is null. */

@@ -20,7 +20,7 @@ struct finder {
 static bool add(struct finder *f, struct inst *inst, struct proc *proc)
 {
 	struct targets *t = f->out;
-	const struct target x = {inst, inst ? inst->proc : proc};
+	const struct target x = {.inst = inst, .proc = inst ? inst->proc : proc};
 	if (t->n == t->cap) {
 		size_t cap = t->cap ? t->cap * 2 : 16;
 		struct target *v = realloc(t->v, cap * sizeof(*v));

@@ -7,9 +7,11 @@ Nothing here looks at what a method does beyond what tells whether it was execut
 import contextlib
 import json
 import os
+import pathlib
 import random
 import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import time
 
 import pytest
 
-from harness import BUILD, ConnectionLost, RpcError, SLOW, alive, open_fds, readable, until
+from harness import BUILD, ConnectionLost, RpcError, SLOW, alive, open_fds, readable, spawn, until
 
 MIB = 1 << 20
 LINE_MAX = 16 * MIB
@@ -531,6 +533,180 @@ def test_a_flood_of_descriptors_is_refused(mpd):
             for _ in range(100):
                 socket.send_fds(conn.sock, [b" "], [0] * 4)  # a line that never ends
                 time.sleep(0.001)
+    until(lambda: len(open_fds(pid)) <= before)
+
+
+class Taker:
+    """Reads replies with the descriptors that come with them: those of a line are the next of all that came."""
+
+    def __init__(self, conn):
+        self.conn, self.fds, self.buffer = conn, [], b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.drop(self.fds)
+
+    @staticmethod
+    def drop(fds):
+        while fds:
+            os.close(fds.pop())
+
+    def recv(self, size=1 << 16):
+        """The next reply, and its descriptors."""
+        while b"\n" not in self.buffer:
+            data, fds, flags, _ = socket.recv_fds(self.conn.sock, size, 64)
+            assert not flags & socket.MSG_CTRUNC
+            if not data:
+                raise ConnectionLost
+            self.buffer += data
+            self.fds += fds
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        reply = json.loads(line)
+        result = reply.get("result")
+        n = result.get("fds", 0) if isinstance(result, dict) else 0
+        assert len(self.fds) >= n, "descriptors come no later than the first byte of their line"
+        fds, self.fds = self.fds[:n], self.fds[n:]
+        return reply, fds
+
+    def ask(self, line):
+        self.conn.send_line(line)
+        return self.recv()
+
+
+def status(n, *targets):
+    return {"id": n, "method": "process.status", "params": {"targets": targets, "pidfd": True}}
+
+
+def pid_of_pidfd(fd):
+    with open(f"/proc/self/fdinfo/{fd}") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
+
+
+@pytest.fixture
+def taker(conn):
+    with Taker(conn) as taker:
+        yield taker
+
+
+def test_a_pidfd_fires_at_the_exit(mpd, taker, nap):
+    reply, fds = taker.ask(status(1, nap))
+    [process] = reply["result"]["processes"]
+    assert reply["result"]["fds"] == len(fds) == 1 and process["pidfd"] == 0
+    assert pid_of_pidfd(fds[0]) == process["pid"]
+    assert not readable(*fds, timeout=0)
+    mpd.rpc("process.kill", targets=[nap])
+    assert readable(*fds) == fds
+    reply, none = taker.ask(status(2, nap))
+    assert reply["result"]["fds"] == 0 and reply["result"]["processes"][0]["pidfd"] is None and not none
+    taker.drop(fds)
+
+
+def test_pidfds_are_those_of_the_living_in_order(mpd):
+    pids = {}
+    for n in range(6):
+        pids[f"p{n}"] = mpd.begin("sleep", "600", name=f"p{n}")["pid"]
+    mpd.kill_engine()  # an engine that did not start them hands out theirs as well
+    mpd.rpc("process.kill", targets=["p1", "p4"])
+    with mpd.connect() as conn, Taker(conn) as taker:
+        reply, fds = taker.ask(status(1, *pids))
+    processes = reply["result"]["processes"]
+    assert [p["pidfd"] for p in processes] == [0, None, 1, 2, None, 3]
+    for p in processes:
+        assert p["pidfd"] is None or pid_of_pidfd(fds[p["pidfd"]]) == p["pid"] == pids[p["name"]]
+    taker.drop(fds)
+
+
+@as_root
+def test_a_pidfd_is_never_that_of_who_got_the_pid(mpd, taker):
+    """The engine is asked for one whose end it has not read of yet, behind many others' ends."""
+    others = mpd.rpc("process.start", argv=["sleep", "600"], name="other", processes=600)["processes"]
+    pid, engine = mpd.begin("sleep", "600", name="late")["pid"], mpd.engine_pid()
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        taker.conn.send_line(status(1, "late"))
+        for ends in [*(other["pid"] for other in others), pid]:
+            os.kill(ends, signal.SIGKILL)
+        until(lambda: not os.path.exists(f"/proc/{pid}"))
+        try:
+            pathlib.Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        except OSError as error:
+            pytest.skip(f"ns_last_pid: {error}")
+        stranger = spawn(["sleep", "600"])
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    try:
+        reply, fds = taker.recv()
+        assert reply["result"]["processes"][0]["pidfd"] is None and not fds
+    finally:
+        stranger.kill()
+        stranger.wait()
+    if stranger.pid != pid or not reply["result"]["processes"][0]["alive"]:
+        pytest.skip("the pid went to another, or the engine had heard of the end")
+
+
+def test_pidfds_of_too_many_and_in_a_batch(mpd, taker):
+    pid = mpd.engine_pid()
+    mpd.rpc("process.start", argv=["sleep", "600"], name="many", processes=17)
+    before = len(open_fds(pid))
+    reply, fds = taker.ask(status(1, "many.*"))
+    assert code(reply) == PARAMS and not fds
+    reply, fds = taker.ask(status(2, *(f"many.{n}" for n in range(1, 17))))
+    assert reply["result"]["fds"] == len(fds) == 16
+    taker.drop(fds)
+    [reply] = ask(taker.conn, [status(3, "many.1")])
+    assert code(reply) == PARAMS
+    until(lambda: len(open_fds(pid)) <= before)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 1 << 20])
+def test_pipelined_replies_keep_order_with_descriptors_in_their_midst(mpd, taker, size):
+    """Also when many more are asked for at once than a connection may have under way."""
+    for n in range(3):
+        mpd.begin("sleep", "600", name=f"p{n}")
+    asked = 30 if size == 1 else 300
+    pids = {p["name"]: p["pid"] for p in mpd.rpc("process.list")["processes"]}
+    lines = [status(n, *[f"p{k}" for k in range(n % 4)]) if n % 4 else {"id": n, "method": "mpd.ping"}
+             for n in range(asked)]
+    writer = threading.Thread(target=lambda: [taker.conn.send_line(line) for line in lines])
+    writer.start()
+    for n in range(asked):
+        reply, fds = taker.recv(size)
+        assert reply["id"] == n and len(fds) == n % 4
+        for p in reply["result"]["processes"] if n % 4 else ():
+            assert pid_of_pidfd(fds[p["pidfd"]]) == p["pid"] == pids[p["name"]]
+        taker.drop(fds)
+    writer.join()
+    assert not taker.fds
+
+
+def test_a_client_that_never_reads_its_descriptors(mpd, nap):
+    pid = mpd.engine_pid()
+    before = len(open_fds(pid))
+    with mpd.connect() as conn:
+        conn.sock.setblocking(False)
+        line = conn.line(status(1, nap)) * 100
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                conn.sock.send(line)
+                time.sleep(0.01)
+        with mpd.connect() as other:
+            ping(other)
+        assert before < len(open_fds(pid)) <= before + 70
+    until(lambda: len(open_fds(pid)) <= before)
+
+
+def test_descriptors_that_a_plain_read_drops(mpd, conn, nap):
+    pid = mpd.engine_pid()
+    ping(conn)
+    before = len(open_fds(pid))
+    for n in range(200):
+        assert ask(conn, status(n, nap))["result"]["fds"] == 1
+    conn.send_line(status("x", nap))
+    conn.send_line({key: value for key, value in status(0, nap).items() if key != "id"})  # answered to nobody
+    assert conn.recv()["id"] == "x"
+    ping(conn)
     until(lambda: len(open_fds(pid)) <= before)
 
 
