@@ -10,9 +10,7 @@ from harness import MPCTL, MPD, PATIENCE
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="77: needs two users")
 
 
-@pytest.fixture
-def somebody(mpd):
-    """somebody(words...): mpctl as a user without any rights; returns (exit status, stdout, stderr)."""
+def as_somebody(mpd):
     os.chmod(mpd.socket, 0o666)
 
     def ctl(*words):
@@ -21,6 +19,12 @@ def somebody(mpd):
         return done.returncode, done.stdout, done.stderr
 
     return ctl
+
+
+@pytest.fixture
+def somebody(mpd):
+    """somebody(words...): mpctl as a user without any rights; returns (exit status, stdout, stderr)."""
+    return as_somebody(mpd)
 
 
 def test_a_name_is_first_ones_own(mpd, somebody):
@@ -48,6 +52,14 @@ def test_what_is_not_ones_own_is_not_there(mpd, somebody):
     assert somebody("kill", "--all")[0] == 0
     assert mpd.process("x")["alive"]
     assert somebody("shutdown")[0] == 1
+
+
+def test_the_name_of_a_job_is_not_told(make_mpd):
+    mpd = make_mpd("[job:web]\ncommand = sleep 1000\nautostart = false\n")
+    assert mpd.ctl("start", "--name", "web", "--", "sleep", "1000").code == 1
+    assert as_somebody(mpd)("start", "--name", "web", "--", "sleep", "1000") == (0, "web\n", "")
+    assert as_somebody(mpd)("is-alive", "web")[0] == 0
+    assert mpd.process("web")["state"] == "stopped"
 
 
 def test_root_at_a_users_daemon(make_mpd, somebody, tmp_path):
