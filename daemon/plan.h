@@ -47,11 +47,11 @@ struct plan {
 	uint32_t path[3];    /* for PLAN_FILE */
 	uint8_t stdio[3];    /* enum plan_stdio */
 	uint8_t pad;
-	int32_t umask; /* -1: the keeper's */
+	int32_t umask;                      /* -1: the keeper's */
 	uint32_t uid, gid, ngroups, groups; /* groups: offset of ngroups uint32_t */
 	int32_t nice;                       /* 0: as the keeper */
 	uint32_t limits, nlimits;           /* offset, a multiple of 8, of nlimits struct plan_limit */
-	uint32_t room;      /* offset, a multiple of 8, of room for PLAN_ROOM(argc, envc) bytes, zero */
+	uint32_t room;                      /* offset, a multiple of 8, of room for PLAN_ROOM(argc, envc) bytes, zero */
 };
 
 /* Room for argv and envp as pointers with their NULLs, for PLAN_EXTRA_ENV variables of the keeper's and their text. */
@@ -83,7 +83,7 @@ struct jobtab_job {
 	int32_t stop_signal;
 	uint32_t restart_limit; /* 0: never give up */
 	nsec_t start_seconds, restart_delay, restart_delay_max, stop_timeout;
-	uint8_t success[32]; /* bit n: exit code n is a success */
+	uint8_t success[32];      /* bit n: exit code n is a success */
 	uint64_t success_signals; /* bit n: death by signal n is a success */
 };
 
@@ -93,13 +93,13 @@ struct jobtab {
 	uint64_t generation;
 	/* [mpd] */
 	uint32_t daemonic_children_allowed;
-	uint32_t cgroup;       /* offset of a path, or 0 */
-	uint32_t socket_gid;   /* group of a system daemon's socket, or -1 */
-	int32_t log_level;     /* enum log_level, or -1: not said */
-	uint32_t max_processes; /* 0: what the descriptors allow */
-	uint32_t trusted;      /* the configuration belongs to root and is writable by nobody else */
-	nsec_t keep;           /* how long an exit status stays that nobody joined */
-	uint32_t files, nfiles; /* offsets of the names of all files that were read */
+	uint32_t cgroup;            /* offset of a path, or 0 */
+	uint32_t socket_gid;        /* group of a system daemon's socket, or -1 */
+	int32_t log_level;          /* enum log_level, or -1: not said */
+	uint32_t max_processes;     /* 0: what the descriptors allow */
+	uint32_t trusted;           /* the configuration belongs to root and is writable by nobody else */
+	nsec_t keep;                /* how long an exit status stays that nobody joined */
+	uint32_t files, nfiles;     /* offsets of the names of all files that were read */
 	uint32_t user, home, shell; /* the daemon's own user, for those who start with a clean environment */
 };
 

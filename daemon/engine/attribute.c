@@ -79,7 +79,7 @@ static struct proc *by_cgroup(pid_t pid)
 	if (slot < 0)
 		return NULL;
 	struct proc *p;
-	LIST_EACH(p, &core.procs, by_all)
+	LIST_EACH (p, &core.procs, by_all)
 		if (p->slotted && p->slot == slot && !proc_over(p))
 			return p;
 	return NULL;
@@ -154,11 +154,12 @@ struct proc *attribute_claim(pid_t pid)
 {
 	static char text[256 << 10];
 	ssize_t n = proc_read(pid, "environ", text, sizeof(text));
-	bool ours = claimed(text, n, "MPD_KEEPER=") == (uint64_t)engine.keeper_pid; /* not of an mpd within, or around */
+	bool ours =
+		claimed(text, n, "MPD_KEEPER=") == (uint64_t)engine.keeper_pid; /* not of an mpd within, or around */
 	return ours ? proc_by_id(claimed(text, n, "MPD_PROCESS=")) : NULL;
 }
 
-/* --- the tree of a process, for display ---------------------------------------------------------------------------- */
+/* --- the tree of a process, for display ----------------------------------------------------------------------- */
 
 #define TREE_MAX 4096
 
@@ -258,7 +259,8 @@ static size_t descendants(pid_t *pids, size_t n)
 {
 	family_look();
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = first_child(pids[i]); k < family.n && family.v[k].parent == pids[i] && n < TREE_MAX; k++)
+		for (size_t k = first_child(pids[i]); k < family.n && family.v[k].parent == pids[i] && n < TREE_MAX;
+		     k++)
 			pids[n++] = family.v[k].pid;
 	return n;
 }

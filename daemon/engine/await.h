@@ -15,7 +15,8 @@ enum await_for {
 	AWAIT_NOTHING, /* answered at once */
 };
 
-/* Answers when what is waited for has come to all of T (ANY: to one of them), or at DEADLINE. Takes T. 0, or a fault. */
+/* Answers when what is waited for has come to all of T (ANY: to one of them), or at DEADLINE. Takes T. 0, or a fault.
+ */
 int await_targets(struct req *, struct targets *t, enum await_for, bool any, nsec_t deadline, struct fault *);
 /* Stops them all, then waits until they have ended or answers at once. */
 int stop_targets(struct req *, struct targets *, bool wait, bool timed, nsec_t timeout, struct fault *);

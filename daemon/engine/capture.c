@@ -13,8 +13,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -23,8 +23,8 @@
 #define CHUNK (256u << 10)
 #define DRAIN_MAX (4u << 20) /* of one stream, at an exit: who writes without end is not waited for */
 
-/* What a stream may write in a window of time, 32 MiB/s. Who writes more waits in his own write(2): else the kernel would
- * let us all wait in ours, when it throttles who dirties pages faster than the disk takes them. */
+/* What a stream may write in a window of time, 32 MiB/s. Who writes more waits in his own write(2): else the kernel
+ * would let us all wait in ours, when it throttles who dirties pages faster than the disk takes them. */
 #define WINDOW (100 * NSEC_PER_MS)
 #define WINDOW_BYTES ((size_t)32 << 20) / 10
 
@@ -32,8 +32,8 @@ struct tag {
 	struct link_page page;
 	_Atomic uint32_t set;
 	uint32_t timestamps, bol; /* bol: the log is at the beginning of a line */
-	int64_t before;		  /* bytes of the log */
-	int64_t sec;		  /* wall clock, for the timestamp */
+	int64_t before;           /* bytes of the log */
+	int64_t sec;              /* wall clock, for the timestamp */
 	int64_t msec;
 	char path[SCRATCH_HEAD - 128];
 };
@@ -43,10 +43,10 @@ struct capture {
 	struct loop_hup io;
 	uint64_t id;
 	int fd, stream, log;
-	struct timer pause;  /* set: nothing is read until then */
-	nsec_t window;       /* when this one began */
-	size_t spent;        /* in it */
-	bool failed; /* said once that the log cannot be written */
+	struct timer pause; /* set: nothing is read until then */
+	nsec_t window;      /* when this one began */
+	size_t spent;       /* in it */
+	bool failed;        /* said once that the log cannot be written */
 };
 
 struct capture_stats capture_stats;
@@ -57,15 +57,15 @@ static char *processes_dir;
 
 static uint64_t capture_key(uint64_t id, int stream) { return id * 2 + (unsigned)stream; }
 
-/* --- from bytes to the log ------------------------------------------------------------------------------------------ */
+/* --- from bytes to the log ------------------------------------------------------------------------------------ */
 
 static void put_stamp(struct buf *out)
 {
 	time_t sec = (time_t)tag->sec;
 	struct tm tm;
 	gmtime_r(&sec, &tm);
-	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-		   tm.tm_min, tm.tm_sec, (int)tag->msec);
+	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		   tm.tm_hour, tm.tm_min, tm.tm_sec, (int)tag->msec);
 }
 
 /* What the tag makes of the bytes: a stamp before each line, or the bytes themselves. */
@@ -156,7 +156,7 @@ static void capture_recover(void)
 	write_all(log, (struct span){text.p + done, text.len - (size_t)done});
 }
 
-/* --- an engine's life ----------------------------------------------------------------------------------------------- */
+/* --- an engine's life ----------------------------------------------------------------------------------------- */
 
 static const struct proc *capture_proc(const struct capture *c) { return proc_by_id(c->id); }
 
@@ -347,7 +347,7 @@ void capture_forget(const struct proc *p)
 			unlink(p->text[TEXT_OUT + stream].p);
 }
 
-/* --- beginning ------------------------------------------------------------------------------------------------------- */
+/* --- beginning ------------------------------------------------------------------------------------------------ */
 
 /* Ids begin anew with each keeper: what an earlier one left is nobody's. */
 static void clear_dir(const char *path)

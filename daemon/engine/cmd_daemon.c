@@ -67,8 +67,8 @@ int cmd_mpd_status(struct req *req, const void *args, struct fault *fault)
 	cpus(&configured, &usable);
 	const struct journal_stats *j = journal_stats();
 	struct buf *b = reply_begin(req);
-	buf_printf(b, "{\"version\":\"%s\",\"pid\":%d,\"keeper_pid\":%d,\"engine_pid\":%d,\"engines\":%u,\"uptime\":", MPD_VERSION,
-		   engine.keeper_pid, engine.keeper_pid, getpid(), engine.engines);
+	buf_printf(b, "{\"version\":\"%s\",\"pid\":%d,\"keeper_pid\":%d,\"engine_pid\":%d,\"engines\":%u,\"uptime\":",
+		   MPD_VERSION, engine.keeper_pid, engine.keeper_pid, getpid(), engine.engines);
 	render_time(b, MAX(core.now - engine.keeper_start, 1));
 	buf_puts(b, ",\"socket\":");
 	scan_put_bytes(b, span_of(engine.socket));
@@ -76,19 +76,26 @@ int cmd_mpd_status(struct req *req, const void *args, struct fault *fault)
 	scan_put_bytes(b, span_of(engine.state_dir));
 	buf_puts(b, ",\"config\":");
 	scan_put_bytes(b, span_of(engine.config));
-	buf_printf(b, ",\"processes\":{\"alive\":%zu,\"exited\":%zu,\"max\":%u},\"jobs\":%zu,\"connections\":%zu,\"strays\":%u",
+	buf_printf(b,
+		   ",\"processes\":{\"alive\":%zu,\"exited\":%zu,\"max\":%u},\"jobs\":%zu,\"connections\":%zu,"
+		   "\"strays\":%u",
 		   core.alive, core.ids.count - core.alive, engine.slots, core.njobs, conns_count(), engine.strays);
-	buf_printf(b, ",\"tree\":\"%s\",\"journal\":{\"bytes\":%llu,\"records\":%llu,\"dropped\":%llu,\"compactions\":%llu}",
-		   engine.cgroups ? "cgroup" : "scan", (unsigned long long)j->bytes, (unsigned long long)j->records,
-		   (unsigned long long)j->dropped, (unsigned long long)j->compactions);
-	buf_printf(b, ",\"captured\":{\"bytes\":%llu,\"dropped\":%llu},\"cpus\":{\"configured\":%d,\"usable\":%d},\"log_level\":\"%s\"}",
-		   (unsigned long long)capture_stats.bytes, (unsigned long long)capture_stats.dropped, configured, usable,
-		   log_level_name(log_get_level()));
+	buf_printf(
+		b,
+		",\"tree\":\"%s\",\"journal\":{\"bytes\":%llu,\"records\":%llu,\"dropped\":%llu,\"compactions\":%llu}",
+		engine.cgroups ? "cgroup" : "scan", (unsigned long long)j->bytes, (unsigned long long)j->records,
+		(unsigned long long)j->dropped, (unsigned long long)j->compactions);
+	buf_printf(b,
+		   ",\"captured\":{\"bytes\":%llu,\"dropped\":%llu},\"cpus\":{\"configured\":%d,\"usable\":%d},\"log_"
+		   "level\":\"%s\"}",
+		   (unsigned long long)capture_stats.bytes, (unsigned long long)capture_stats.dropped, configured,
+		   usable, log_level_name(log_get_level()));
 	reply_end(req);
 	return 0;
 }
 
-/* --- shutdown ------------------------------------------------------------------------------------------------------------ */
+/* --- shutdown
+ * ------------------------------------------------------------------------------------------------------------ */
 
 struct down {
 	struct list waiting;

@@ -75,7 +75,8 @@ static void render_job(struct buf *b, const struct job *job)
 	scan_put_str(b, span_of(job->name));
 	buf_puts(b, ",\"where\":");
 	scan_put_bytes(b, span_of(tab + job->def->where));
-	buf_printf(b, ",\"instances\":%u,\"running\":%u,\"autostart\":%s,\"restart\":\"%s\",\"description\":", job->ninsts,
+	buf_printf(b,
+		   ",\"instances\":%u,\"running\":%u,\"autostart\":%s,\"restart\":\"%s\",\"description\":", job->ninsts,
 		   running, job->def->autostart ? "true" : "false", policies[job->def->restart]);
 	scan_put_bytes(b, span_of(job->def->description ? tab + job->def->description : ""));
 	buf_putc(b, '}');

@@ -72,15 +72,16 @@ static void logs_answer(const struct logs *l)
 	struct buf *b = reply_begin(l->req);
 	buf_puts(b, "{\"path\":");
 	scan_put_bytes(b, path);
-	buf_printf(b, ",\"from\":%lld,\"next\":%lld,\"size\":%lld,\"truncated\":%s,\"ended\":%s,\"data\":", (long long)from,
-		   (long long)from + (long long)n, (long long)size, truncated ? "true" : "false",
+	buf_printf(b, ",\"from\":%lld,\"next\":%lld,\"size\":%lld,\"truncated\":%s,\"ended\":%s,\"data\":",
+		   (long long)from, (long long)from + (long long)n, (long long)size, truncated ? "true" : "false",
 		   target_ended(&l->target) ? "true" : "false");
 	scan_put_bytes(b, (struct span){buf_str(&data), data.len});
 	buf_putc(b, '}');
 	reply_end(l->req);
 }
 
-/* --- waiting for more -------------------------------------------------------------------------------------------------- */
+/* --- waiting for more
+ * -------------------------------------------------------------------------------------------------- */
 
 static enum step logs_attempt(struct waiter *w)
 {
@@ -141,8 +142,8 @@ int cmd_process_logs(struct req *req, const void *args, struct fault *fault)
 		l.target = ts.v[0];
 	targets_done(&ts);
 	if (found != 1)
-		return fault_set(fault, FAULT_PARAMS, "%.*s: %zu processes are meant; ask for one", (int)MIN(name.n, 200),
-				 name.p, found);
+		return fault_set(fault, FAULT_PARAMS, "%.*s: %zu processes are meant; ask for one",
+				 (int)MIN(name.n, 200), name.p, found);
 	bool follow = GIVEN(a, process_logs, from);
 	if (a->from < 0 || a->lines < 0 || a->max < 0)
 		return fault_set(fault, FAULT_PARAMS, "from, lines and max must not be negative");

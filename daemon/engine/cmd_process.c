@@ -182,7 +182,7 @@ int cmd_process_status(struct req *req, const void *args, struct fault *fault)
 	return a->pidfd ? reply_pidfds(req, &ts, fault) : reply_targets(req, &ts, RENDER_ALL);
 }
 
-/* --- list ---------------------------------------------------------------------------------------------------------- */
+/* --- list ----------------------------------------------------------------------------------------------------- */
 
 /* Whose children are meant: a process of ours (*RET_ID), or a foreign one (*RET_PID). */
 static int parse_parent(struct req *req, struct span raw, uint64_t *ret_id, int64_t *ret_pid, struct fault *fault)
@@ -217,9 +217,8 @@ int cmd_process_list(struct req *req, const void *args, struct fault *fault)
 	bool by_parent = GIVEN(a, process_list, parent);
 	int code = by_parent ? parse_parent(req, a->parent, &id, &pid, fault) : 0;
 	if (!code)
-		code = a->targets.n
-			       ? targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault)
-			       : targets_list(&req->conn->peer, &ts, fault);
+		code = a->targets.n ? targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault)
+				    : targets_list(&req->conn->peer, &ts, fault);
 	if (code)
 		return code;
 	size_t n = 0;

@@ -44,7 +44,7 @@ struct start {
 	bool numbered;
 };
 
-/* --- what may be asked for ------------------------------------------------------------------------------------------ */
+/* --- what may be asked for ------------------------------------------------------------------------------------ */
 
 static bool name_good(struct span name)
 {
@@ -101,14 +101,15 @@ static int start_room(unsigned more, struct fault *fault)
 {
 	if (core.alive + more <= engine.slots)
 		return 0;
-	fault_set(fault, FAULT_QUOTA,
-		  "%zu processes are alive and %u more are too many: the limit is %u (it follows from RLIMIT_NOFILE and "
-		  "max_processes)",
-		  core.alive, more, engine.slots);
+	fault_set(
+		fault, FAULT_QUOTA,
+		"%zu processes are alive and %u more are too many: the limit is %u (it follows from RLIMIT_NOFILE and "
+		"max_processes)",
+		core.alive, more, engine.slots);
 	return fault_data(fault, "\"limit\":\"processes\",\"used\":%zu,\"max\":%u", core.alive, engine.slots);
 }
 
-/* --- parents --------------------------------------------------------------------------------------------------------- */
+/* --- parents -------------------------------------------------------------------------------------------------- */
 
 static int parent_is_pid(struct start *s, pid_t pid, struct fault *fault)
 {
@@ -239,7 +240,7 @@ static int start_user(struct start *s, struct fault *fault)
 
 static const char *const limit_names[RLIM_NLIMITS] = {
 	[RLIMIT_NOFILE] = "nofile", [RLIMIT_CORE] = "core",   [RLIMIT_AS] = "as",
-	[RLIMIT_CPU] = "cpu",	    [RLIMIT_FSIZE] = "fsize", [RLIMIT_NPROC] = "nproc",
+	[RLIMIT_CPU] = "cpu",       [RLIMIT_FSIZE] = "fsize", [RLIMIT_NPROC] = "nproc",
 	[RLIMIT_STACK] = "stack",   [RLIMIT_DATA] = "data",   [RLIMIT_MEMLOCK] = "memlock",
 };
 
@@ -252,8 +253,8 @@ static int limit_unknown(struct span name, struct fault *fault)
 			known[n++] = limit_names[i];
 	near = fault_nearest(name, known, n);
 	return fault_set(fault, FAULT_PARAMS, "parameter \"limits\": unknown limit \"%.*s\"%s%s%s",
-			 (int)MIN(name.n, 64), name.p, near ? " (did you mean \"" : "",
-			 near ? near : "", near ? "\"?)" : "");
+			 (int)MIN(name.n, 64), name.p, near ? " (did you mean \"" : "", near ? near : "",
+			 near ? "\"?)" : "");
 }
 
 static int limit_number(struct span raw, uint64_t *ret)
@@ -287,7 +288,8 @@ static int limit_add(struct start *s, struct span name, struct span raw, struct 
 	if (limit_value(raw, l) < 0)
 		return fault_set(fault, FAULT_PARAMS,
 				 "parameter \"limits\": \"%s\" must be N or [SOFT, HARD], each a number or "
-				 "\"unlimited\", the soft one not above the hard one", limit_names[resource]);
+				 "\"unlimited\", the soft one not above the hard one",
+				 limit_names[resource]);
 	l->resource = resource;
 	s->plan.nlimits++;
 	return 0;
@@ -307,7 +309,7 @@ static int start_limits(struct start *s, struct fault *fault)
 	return code;
 }
 
-/* --- where its input and output go --------------------------------------------------------------------------------- */
+/* --- where its input and output go ---------------------------------------------------------------------------- */
 
 static int stdio_file(struct start *s, int fd, struct span raw, struct fault *fault)
 {
@@ -330,8 +332,10 @@ static int start_stdio(struct start *s, int fd, bool given, struct span raw, str
 		const char *word;
 		enum plan_stdio kind;
 		int from; /* the first descriptor that may say so */
-	} words[] = {
-		{"\"null\"", PLAN_NULL, 0}, {"\"fd\"", PLAN_FD, 0}, {"\"log\"", PLAN_PIPE, 1}, {"\"stdout\"", PLAN_STDOUT, 2}};
+	} words[] = {{"\"null\"", PLAN_NULL, 0},
+		     {"\"fd\"", PLAN_FD, 0},
+		     {"\"log\"", PLAN_PIPE, 1},
+		     {"\"stdout\"", PLAN_STDOUT, 2}};
 	s->plan.stdio[fd] = fd == 0 ? PLAN_NULL : PLAN_PIPE;
 	for (size_t i = 0; given && i < ARRAY_LEN(words); i++) {
 		if (fd < words[i].from || !span_is(raw, words[i].word))
@@ -361,12 +365,12 @@ static int start_files(struct start *s, struct fault *fault)
 				 s->req->nfds);
 	if (wanted && s->count > 1)
 		return fault_set(fault, FAULT_PARAMS, "descriptors can be given to one process only");
-	s->image.captured =
-		(uint8_t)((s->plan.stdio[1] == PLAN_PIPE) | (s->plan.stdio[2] == PLAN_PIPE) << 1);
+	s->image.captured = (uint8_t)((s->plan.stdio[1] == PLAN_PIPE) | (s->plan.stdio[2] == PLAN_PIPE) << 1);
 	return 0;
 }
 
-/* --- environment ------------------------------------------------------------------------------------------------------- */
+/* --- environment
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct env {
 	struct span *v;
@@ -390,7 +394,8 @@ static void env_default(struct env *env, struct buf *text, const char *name, con
 	size_t at = text->len;
 	buf_printf(text, "%s=%s", name, value);
 	buf_putc(text, '\0');
-	env->v[env->n++] = (struct span){(const char *)at, text->len - at - 1}; /* the place; a pointer when all is in */
+	env->v[env->n++] =
+		(struct span){(const char *)at, text->len - at - 1}; /* the place; a pointer when all is in */
 }
 
 #define ENV_DEFAULTS 8
@@ -418,7 +423,8 @@ static int start_env(struct start *s, struct env *env, struct buf *text)
 	return text->failed ? -1 : 0;
 }
 
-/* --- the whole request ------------------------------------------------------------------------------------------------- */
+/* --- the whole request
+ * ------------------------------------------------------------------------------------------------- */
 
 static int start_check(struct start *s, struct fault *fault)
 {
@@ -514,8 +520,10 @@ static struct proc *start_record(struct start *s, unsigned k, struct span origin
 	if (s->image.captured & 2)
 		capture_path(core.next_id, buf_view(&name), 1, &err);
 	const struct span text[PROC_TEXTS] = {
-		[TEXT_NAME] = buf_view(&name),	       [TEXT_ARGV] = buf_view(&s->argv_json),
-		[TEXT_CWD] = buf_view(&s->cwd_text),   [TEXT_JOB] = SPAN(""),
+		[TEXT_NAME] = buf_view(&name),
+		[TEXT_ARGV] = buf_view(&s->argv_json),
+		[TEXT_CWD] = buf_view(&s->cwd_text),
+		[TEXT_JOB] = SPAN(""),
 		[TEXT_IN] = s->plan.path[0],
 		[TEXT_OUT] = s->image.captured & 1 ? buf_view(&out) : s->plan.path[1],
 		[TEXT_ERR] = s->image.captured & 2 ? buf_view(&err) : s->plan.path[2],
@@ -537,7 +545,8 @@ static void start_send(struct start *s, const struct proc *p, int client, int pl
 	link_send(&msg, fds, n);
 }
 
-/* --- the wait for the exec ------------------------------------------------------------------------------------------------ */
+/* --- the wait for the exec
+ * ------------------------------------------------------------------------------------------------ */
 
 struct starting {
 	struct waiter waiter;
@@ -600,8 +609,7 @@ static void start_fault(const struct proc *p, struct fault *fault)
 	AUTO_BUF json = BUF_INIT;
 	scan_put_str(&json, subject);
 	fault_set(fault, FAULT_SPAWN, "%.*s: %s%s", (int)MIN(subject.n, 300), subject.p,
-		  p->i.error == ENOENT ? "not found" : strerror(p->i.error),
-		  step_hint(p->i.step));
+		  p->i.error == ENOENT ? "not found" : strerror(p->i.error), step_hint(p->i.step));
 	fault_data(fault, "\"step\":\"%s\",\"subject\":%s,\"errno\":%d", spawn_step_name(p->i.step), buf_str(&json),
 		   p->i.error);
 }
@@ -665,7 +673,8 @@ static int start_wait(struct req *req, struct targets *ts, bool numbered, struct
 	return 0;
 }
 
-/* --- the handler -------------------------------------------------------------------------------------------------------------- */
+/* --- the handler
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* The k-th of them; LAST: it may have the plan itself. */
 static int start_one(struct start *s, unsigned k, int *plan, bool last, struct target *ret, struct fault *fault)

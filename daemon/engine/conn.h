@@ -86,7 +86,7 @@ struct conn {
 	struct list subs; /* struct sub.by_conn, of events.c */
 	uint64_t process; /* whose part the peer is, by id; 0: nobody's */
 	bool attributed;  /* `process` was looked up */
-	bool held; /* not read from until it is known whose part the peer is: until `awaited` has started */
+	bool held;        /* not read from until it is known whose part the peer is: until `awaited` has started */
 	uint64_t awaited;
 	struct waiter hold;
 };

@@ -33,7 +33,7 @@ static const struct jobtab *table;
 
 void engine_now(void) { core.now = loop_now(); }
 
-/* --- what the core asks for ---------------------------------------------------------------------------------------- */
+/* --- what the core asks for ----------------------------------------------------------------------------------- */
 
 static struct link_msg to_slot(enum link_type type, const struct proc *p)
 {
@@ -94,7 +94,7 @@ static const struct core_ops ops = {
 	.save = journal_add2,
 };
 
-/* --- turns ---------------------------------------------------------------------------------------------------------- */
+/* --- turns ---------------------------------------------------------------------------------------------------- */
 
 static void save_all(void)
 {
@@ -162,13 +162,13 @@ void engine_shutdown(void)
 		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
 			inst_stop(&core.jobs[j].insts[n], -1);
 	struct proc *p;
-	LIST_EACH(p, &core.procs, by_all)
+	LIST_EACH (p, &core.procs, by_all)
 		proc_stop(p, 0, -1, WHY_STOP);
 	if (events_wanted(TOPIC_DAEMON))
 		events_emit(TOPIC_DAEMON, "stopping", core.uid, SPAN(""));
 }
 
-/* --- what the keeper says -------------------------------------------------------------------------------------------- */
+/* --- what the keeper says ------------------------------------------------------------------------------------- */
 
 static void serve(const struct link_msg *m)
 {
@@ -264,7 +264,8 @@ static void on_keeper_gone(void)
 	_exit(0);
 }
 
-/* --- start ------------------------------------------------------------------------------------------------------------- */
+/* --- start
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static int on_record(enum journal_type type, struct span body, void *arg)
 {
@@ -339,7 +340,8 @@ static void parse_options(int argc, char **argv)
 static int start(void)
 {
 	static char *log_dir;
-	if (!(table = map_table(ENGINE_JOBTAB)) || loop_init() < 0 || asprintf(&log_dir, "%s/log", engine.state_dir) < 0)
+	if (!(table = map_table(ENGINE_JOBTAB)) || loop_init() < 0 ||
+	    asprintf(&log_dir, "%s/log", engine.state_dir) < 0)
 		return -1;
 	engine.uid = geteuid();
 	engine.user = (const char *)table + table->user;

@@ -19,7 +19,7 @@ static struct map watches; /* by pid */
 static void parent_gone(pid_t pid, nsec_t start)
 {
 	struct proc *p;
-	LIST_EACH(p, &core.procs, by_all)
+	LIST_EACH (p, &core.procs, by_all)
 		if (p->i.parent == PARENT_FOREIGN && p->i.parent_pid == pid && p->i.parent_start == start)
 			proc_on_parent_gone(p);
 }
@@ -58,7 +58,7 @@ void foreign_watch(const struct proc *p)
 void foreign_synced(void)
 {
 	struct proc *p;
-	LIST_EACH(p, &core.procs, by_all)
+	LIST_EACH (p, &core.procs, by_all)
 		if (p->i.daemon && p->i.parent == PARENT_FOREIGN && !proc_over(p))
 			foreign_watch(p);
 }

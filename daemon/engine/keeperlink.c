@@ -68,7 +68,8 @@ static ssize_t receive_one(struct link_msg *msg, int *fds, size_t *nfds)
 		*nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(fds, CMSG_DATA(c), *nfds * sizeof(int));
 	}
-	if (mh.msg_flags & MSG_CTRUNC) { /* nobody would read that process's output; the next engine is given it again */
+	if (mh.msg_flags &
+	    MSG_CTRUNC) { /* nobody would read that process's output; the next engine is given it again */
 		log_error("keeper link: out of descriptors; starting over");
 		_exit(1);
 	}
@@ -107,10 +108,7 @@ void link_send(const struct link_msg *msg, const int *fds, size_t nfds) { out_qu
 void link_send_once(const struct link_msg *msg) { out_queue(out_new(msg, NULL, 0, true)); }
 
 /* Ahead of the queue, and without a number: what is queued belongs to a turn that only this journal holds. */
-int link_send_now(const struct link_msg *msg, int fd)
-{
-	return send_one(msg, &fd, 1) == sizeof(*msg) ? 0 : -1;
-}
+int link_send_now(const struct link_msg *msg, int fd) { return send_one(msg, &fd, 1) == sizeof(*msg) ? 0 : -1; }
 
 void link_flush(void)
 {
@@ -192,7 +190,7 @@ void link_synced(uint64_t keeper_seen)
 void link_save(void)
 {
 	struct out *o;
-	LIST_EACH(o, &queue, queue)
+	LIST_EACH (o, &queue, queue)
 		if (o->once)
 			journal_add(JOURNAL_OUT, &o->msg, sizeof(o->msg));
 }

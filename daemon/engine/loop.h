@@ -40,8 +40,9 @@ struct loop_hup {
 	int fd;
 };
 int loop_hup_start(struct loop_hup *, int fd, void (*gone)(struct loop_hup *));
-/* The same for input as well, again and again. It leaves the kernel's set at once when stopped, so that FD may be closed
- * right after it while somebody else keeps the same pipe open (libev takes it out a turn later, too late then). */
+/* The same for input as well, again and again. It leaves the kernel's set at once when stopped, so that FD may be
+ * closed right after it while somebody else keeps the same pipe open (libev takes it out a turn later, too late then).
+ */
 int loop_input_start(struct loop_hup *, int fd, void (*ready)(struct loop_hup *));
 void loop_hup_stop(struct loop_hup *);
 

@@ -57,7 +57,7 @@ static void render_children(struct buf *b, const struct proc *p)
 	const char *sep = "";
 	key(b, "children");
 	buf_putc(b, '[');
-	LIST_EACH(child, &p->brood, by_brood) {
+	LIST_EACH (child, &p->brood, by_brood) {
 		if (proc_over(child))
 			continue;
 		buf_printf(b, "%s%llu", sep, (unsigned long long)child->i.id);
@@ -166,8 +166,7 @@ static void render_proc(struct buf *b, const struct target *t)
 	const struct proc *p = t->proc;
 	bool over = proc_over(p);
 	static const char *const contexts[] = {[CONTEXT_SPAWN] = "spawn", [CONTEXT_FORK] = "fork"};
-	static const char *const modes[] = {
-		[KILL_TREE] = "tree", [KILL_GROUP] = "group", [KILL_PROCESS] = "process"};
+	static const char *const modes[] = {[KILL_TREE] = "tree", [KILL_GROUP] = "group", [KILL_PROCESS] = "process"};
 	buf_printf(b, ",\"id\":%llu", (unsigned long long)p->i.id);
 	if (p->i.pid)
 		buf_printf(b, ",\"pid\":%d", p->i.pid);

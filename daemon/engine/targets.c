@@ -91,7 +91,7 @@ static struct proc *named_own(struct span name, uid_t uid)
 	struct name *n = map_get_str(&core.names, name);
 	struct proc *p;
 	if (n)
-		LIST_EACH(p, &n->procs, by_name)
+		LIST_EACH (p, &n->procs, by_name)
 			if (p->i.uid == uid)
 				return p;
 	return NULL;
@@ -151,7 +151,7 @@ static void find_glob(struct finder *f, struct span pattern)
 				add_once(f, t, NULL);
 		}
 	struct proc *p;
-	LIST_EACH(p, &core.procs, by_all)
+	LIST_EACH (p, &core.procs, by_all)
 		if (newest(p) && peer_may(f->peer, p->i.uid) && fnmatch(pattern.p, p->text[TEXT_NAME].p, 0) == 0)
 			add_once(f, NULL, p);
 }
@@ -183,7 +183,7 @@ static void find_all(struct finder *f, bool living)
 			if (inst_seen(f, &core.jobs[j].insts[n]))
 				add(f, &core.jobs[j].insts[n], NULL);
 	struct proc *p;
-	LIST_EACH(p, &core.procs, by_all)
+	LIST_EACH (p, &core.procs, by_all)
 		if (!p->text[TEXT_JOB].n && peer_may(f->peer, p->i.uid) && !(living && proc_over(p)))
 			add(f, NULL, p);
 }
@@ -192,8 +192,8 @@ static int too_many_globs(struct finder *f, struct span name, struct fault *faul
 {
 	if (!is_glob(name) || (++f->globs <= GLOBS_MAX && name.n <= GLOB_LENGTH_MAX))
 		return 0;
-	return fault_set(fault, FAULT_PARAMS, "parameter \"targets\": at most %d patterns, of at most %u bytes", GLOBS_MAX,
-			 GLOB_LENGTH_MAX);
+	return fault_set(fault, FAULT_PARAMS, "parameter \"targets\": at most %d patterns, of at most %u bytes",
+			 GLOBS_MAX, GLOB_LENGTH_MAX);
 }
 
 static int no_memory(struct fault *fault) { return fault_set(fault, FAULT_OVERLOADED, "out of memory"); }
@@ -202,7 +202,8 @@ static int not_jobs(const struct targets *t, struct fault *fault)
 {
 	for (size_t i = 0; i < t->n; i++)
 		if (!t->v[i].inst)
-			return fault_set(fault, FAULT_WRONG_KIND, "%s is a process, not a job (it can be stopped; start a new one)",
+			return fault_set(fault, FAULT_WRONG_KIND,
+					 "%s is a process, not a job (it can be stopped; start a new one)",
 					 t->v[i].proc->text[TEXT_NAME].p);
 	return 0;
 }

@@ -4,8 +4,8 @@
  *
  * 1. It shares our memory: only system calls, no locks, nothing of ours changed. The set*id calls are raw, for those
  *    of libc would have all threads of the process they think they are in do the same.
- * 2. Nothing may block that need not: a FIFO without a reader is an error (O_NONBLOCK, cleared after), a terminal is not acquired by
- *    being opened (O_NOCTTY).
+ * 2. Nothing may block that need not: a FIFO without a reader is an error (O_NONBLOCK, cleared after), a terminal is
+ * not acquired by being opened (O_NOCTTY).
  * 3. Files are opened as the user, and after the exec it has the descriptors 0, 1, 2 and no other.
  * 4. Nobody gets past a limit of its own through us: only what root's client or root's configuration asks for is set
  *    while we may raise it. RLIMIT_NOFILE is lowered last, when all files are open.

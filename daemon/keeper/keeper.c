@@ -153,11 +153,8 @@ static void (*const on_event[])(uint32_t, uint32_t) = {
 };
 
 static void (*const on_due[DUE_MAX])(void) = {
-	[DUE_WATCH] = engine_watch,
-	[DUE_ENGINE] = engine_start,
-	[DUE_STOP] = end_due,
-	[DUE_TELL] = link_flush,
-	[DUE_TREES] = tree_again,
+	[DUE_WATCH] = engine_watch, [DUE_ENGINE] = engine_start, [DUE_STOP] = end_due,
+	[DUE_TELL] = link_flush,    [DUE_TREES] = tree_again,
 };
 
 static nsec_t due_next(void)

@@ -87,8 +87,8 @@ struct keeper {
 	const char *socket, *state_dir, *engine_path; /* absolute */
 	const char *config, *config_path;             /* as it was given, and absolute; NULL for none */
 	int listener, null;
-	int ready;          /* --background: who started us waits here; else -1 */
-	int log;            /* and this becomes stderr then */
+	int ready; /* --background: who started us waits here; else -1 */
+	int log;   /* and this becomes stderr then */
 	int epoll, signals;
 	pid_t pid;
 	uid_t uid;
@@ -100,8 +100,8 @@ struct keeper {
 	int table_fd;
 	int cgroup; /* directory of ours in the hierarchy, or -1: scanning */
 	enum keeper_phase phase;
-	int status;     /* to exit with */
-	bool childless; /* when last looked */
+	int status;          /* to exit with */
+	bool childless;      /* when last looked */
 	nsec_t due[DUE_MAX]; /* CLOCK_MONOTONIC, which stands still while the machine sleeps; NSEC_NEVER */
 	uint32_t strays;
 };
@@ -141,7 +141,7 @@ extern struct engine {
 	bool was_ready;  /* any of them */
 } engine;
 
-int engine_init(void); /* makes the memfds */
+int engine_init(void);   /* makes the memfds */
 void engine_start(void); /* DUE_ENGINE */
 /* It was reaped: reads what it has sent, plans the next one. */
 void engine_died(int code, int status);
@@ -192,8 +192,8 @@ struct child {
 	char **argv, **envp; /* argv[-1] is free */
 	const char *path;    /* to search, or NULL for argv[0] as it is */
 	struct identity who;
-	int fds[3]; /* what becomes 0, 1 and 2; -1: to be opened */
-	int cwd;    /* a descriptor, or -1 */
+	int fds[3];                      /* what becomes 0, 1 and 2; -1: to be opened */
+	int cwd;                         /* a descriptor, or -1 */
 	const struct plan_limit *limits; /* plan->nlimits of them */
 	struct rlimit nofile;            /* the last of them for RLIMIT_NOFILE, or what we were started with */
 	bool privileged;                 /* it may raise its limits: they are set before it becomes somebody else */

@@ -295,7 +295,8 @@ static void close_write_ends(const struct spawn *s, const struct slot *slot)
 /* Its directory is looked at before it is used again: it may be in there yet. */
 static void hung(const struct spawn *s, struct slot *slot)
 {
-	log_warning("process %llu of uid %u was given up before its exec: it hangs", (unsigned long long)s->msg->id, s->uid);
+	log_warning("process %llu of uid %u was given up before its exec: it hangs", (unsigned long long)s->msg->id,
+		    s->uid);
 	if (slot->dir == DIR_EMPTY)
 		slot->dir = DIR_USED;
 	if (s->uid == keeper.uid)

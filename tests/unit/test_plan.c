@@ -290,8 +290,16 @@ static void what_is_made_passes(void **state)
 	const struct span argv[] = {SPAN("true")};
 	const uint32_t groups[] = {7, 8, 9};
 	const struct plan_limit limits[] = {{RLIMIT_NOFILE, 0, 64, 128}, {RLIMIT_CPU, 0, 1, PLAN_UNLIMITED}};
-	struct plan_spec spec = {.argv = argv, .argc = 1, .umask = -1, .flags = PLAN_CREDS, .uid = 1, .gid = 2,
-				 .ngroups = 3, .groups = groups, .nlimits = 2, .limits = limits};
+	struct plan_spec spec = {.argv = argv,
+				 .argc = 1,
+				 .umask = -1,
+				 .flags = PLAN_CREDS,
+				 .uid = 1,
+				 .gid = 2,
+				 .ngroups = 3,
+				 .groups = groups,
+				 .nlimits = 2,
+				 .limits = limits};
 	AUTO_BUF out = BUF_INIT;
 	size_t at;
 	buf_putc(&out, 'x');
