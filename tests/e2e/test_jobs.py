@@ -98,6 +98,7 @@ def test_instances(make_mpd, script):
     for n in "123":
         in_state(mpd, f"web.{n}", "running")
     assert [p["name"] for p in mpd.rpc("process.list", targets=["web"])["processes"]] == ["web.1", "web.2", "web.3"]
+    until(lambda: len(lines(script.dir / "out")) == 3)  # running is said from the exec on
     assert sorted(lines(script.dir / "out")) == [f"{n} web.{n}" for n in (1, 2, 3)]
     assert all((p["job"], p["instance"]) == ("web", n + 1) for n, p in
                enumerate(mpd.rpc("job.status", targets=["web"])["processes"]))
