@@ -310,13 +310,13 @@ static int run(struct spawn *s, struct slot *slot)
 	AUTO_FD dir = cgroup_enter(slot);
 	int pidfd = -1;
 	pid_t pid;
-	slot->start = sys_now();
 	pid = clone_child(child_run, &s->child, dir, &pidfd);
 	if (clone_result->given_up)
 		hung(s, slot);
 	if (pid < 0)
 		return fail(s, (enum spawn_step)clone_result->step, errno);
 	slot->flags |= clone_result->in_cgroup ? SLOT_CGROUP : 0;
+	slot->start = sys_now(); /* not before the kernel's own word of it, which pidfds are held to */
 	slot_running(slot, pid, pidfd);
 	return 0;
 }
