@@ -63,7 +63,6 @@ struct link_msg {
 		struct {
 			uint32_t has;
 			uint32_t job, instance; /* without SPAWN_HAS_PLAN: in the table of `generation` */
-			uint32_t scope_flags;
 			uint64_t generation;
 			uint64_t parent; /* id, for MPD_PARENT; 0: mpd */
 		} spawn;

@@ -583,14 +583,3 @@ int conns_init(int fd)
 	loop_io_start(&conns.listen, fd, LOOP_READ, on_accept);
 	return 0;
 }
-
-void conns_done(void)
-{
-	struct conn *c;
-	while ((c = LIST_FIRST(&conns.all, struct conn, by_all)))
-		conn_free(c);
-	loop_io_stop(&conns.listen);
-	if (conns.spare >= 0)
-		close(fd_take(&conns.spare));
-	map_done(&conns.by_uid);
-}

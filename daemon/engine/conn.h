@@ -93,7 +93,6 @@ struct conn {
 
 /* Serves the listening socket FD (owned by the keeper as well: never unlinked here). 0, or -1 with errno. */
 int conns_init(int fd);
-void conns_done(void);
 size_t conns_count(void);
 /* Writes out what was replied in this turn. Called once, at its end, after the journal and the link. */
 void conns_flush(void);

@@ -24,7 +24,6 @@ static struct {
 	ev_idle idle;
 	struct loop_io timer, hups;
 	nsec_t armed, now; /* now: 0 where the clock was not read in this turn */
-	bool stopping;
 	void (*expired)(void), (*end)(void), (*again)(void);
 } loop;
 
@@ -145,12 +144,10 @@ void loop_again(void (*fn)(void))
 
 static void on_turn_end(struct ev_loop *lib, ev_prepare *w, int events)
 {
-	(void)w, (void)events;
+	(void)lib, (void)w, (void)events;
 	if (loop.end)
 		loop.end();
 	loop.now = 0;
-	if (loop.stopping)
-		ev_break(lib, EVBREAK_ALL);
 }
 
 nsec_t loop_now(void)
@@ -184,26 +181,4 @@ int loop_init(void)
 	return 0;
 }
 
-void loop_run(void)
-{
-	loop.stopping = false;
-	ev_run(loop.lib, 0);
-}
-
-void loop_stop(void) { loop.stopping = true; }
-
-static void io_close(struct loop_io *io)
-{
-	loop_io_stop(io);
-	close(fd_take(&io->fd));
-}
-
-void loop_done(void)
-{
-	if (!loop.lib)
-		return;
-	io_close(&loop.timer);
-	io_close(&loop.hups);
-	ev_loop_destroy(loop.lib);
-	loop.lib = NULL;
-}
+void loop_run(void) { ev_run(loop.lib, 0); }

@@ -21,10 +21,8 @@ struct loop_io {
 
 /* 0, or -1 with errno. */
 int loop_init(void);
-/* Runs until loop_stop(), which lets the turn it is called in come to its end. */
+/* Runs for as long as the engine: that ends by _exit(), its state is elsewhere. */
 void loop_run(void);
-void loop_stop(void);
-void loop_done(void);
 
 /* Starts watching FD; the loop_io belongs to the caller and must stay where it is until loop_io_stop(). */
 void loop_io_start(struct loop_io *, int fd, unsigned events, void (*ready)(struct loop_io *, unsigned events));
