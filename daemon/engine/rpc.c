@@ -395,6 +395,8 @@ static int req_run(struct req *r, struct span params, struct fault *f)
 	void *args = arena_alloc(&rpc.arena, r->cmd->size);
 	if (!args)
 		return fault_set(f, FAULT_INTERNAL, "out of memory");
+	if (!rpc_handlers[r->cmd->id])
+		return fault_set(f, FAULT_INTERNAL, "%s is not built yet", r->cmd->name);
 	int code = api_decode(r->cmd, params, &rpc.arena, args, f);
 	return code ? code : rpc_handlers[r->cmd->id](r, args, f);
 }
