@@ -99,11 +99,13 @@ static void await_done(struct waiter *w) { await_answer(CONTAINER_OF(w, struct a
 
 static const struct wait_ops await_ops = {.attempt = await_attempt, .done = await_done, .expire = await_done};
 
-static void await_cancel(struct req *req)
+static bool await_cancel(struct req *req, bool gone)
 {
+	(void)gone;
 	struct await *a = req->wait;
 	waiter_drop(&a->waiter);
 	await_free(a);
+	return true;
 }
 
 /* A run is what was there when it was asked for; what never ran has nothing to wait for. */

@@ -104,11 +104,13 @@ struct down {
 
 static struct list waiting = LIST_INIT(waiting);
 
-static void down_cancel(struct req *req)
+static bool down_cancel(struct req *req, bool gone)
 {
+	(void)gone;
 	struct down *d = req->wait;
 	list_del(&d->waiting);
 	free(d);
+	return true;
 }
 
 void shutdown_answer(void)

@@ -104,11 +104,13 @@ static void logs_done(struct waiter *w)
 
 static const struct wait_ops logs_ops = {.attempt = logs_attempt, .done = logs_done, .expire = logs_done};
 
-static void logs_cancel(struct req *req)
+static bool logs_cancel(struct req *req, bool gone)
 {
+	(void)gone;
 	struct logs *l = req->wait;
 	waiter_drop(&l->waiter);
 	free(l);
+	return true;
 }
 
 static int logs_park(struct logs *l, nsec_t timeout, struct fault *fault)

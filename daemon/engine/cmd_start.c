@@ -646,11 +646,13 @@ static void starting_done(struct waiter *waiter)
 static const struct wait_ops starting_ops = {
 	.attempt = starting_attempt, .done = starting_done, .expire = starting_done};
 
-static void starting_cancel(struct req *req)
+static bool starting_cancel(struct req *req, bool gone)
 {
+	(void)gone;
 	struct starting *w = req->wait;
 	waiter_drop(&w->waiter);
 	starting_free(w);
+	return true;
 }
 
 /* Takes the targets. */

@@ -195,7 +195,7 @@ static bool answer_again(struct req *r)
 	return true;
 }
 
-void req_park(struct req *r, void (*cancel)(struct req *), void *wait)
+void req_park(struct req *r, bool (*cancel)(struct req *, bool gone), void *wait)
 {
 	r->cancel = cancel;
 	r->wait = wait;
@@ -212,15 +212,20 @@ static struct req *req_find(const struct conn *c, struct span id, const struct r
 	return NULL;
 }
 
+void req_cancelled(struct req *r)
+{
+	struct fault f;
+	fault_set(&f, FAULT_CANCELLED, "%s was cancelled", r->cmd->name);
+	req_fail(r, &f);
+}
+
 bool rpc_cancel(struct conn *c, struct span id)
 {
 	struct req *r = req_find(c, id, NULL);
 	if (!r || !r->cancel)
 		return false;
-	struct fault f;
-	fault_set(&f, FAULT_CANCELLED, "%s was cancelled", r->cmd->name);
-	r->cancel(r);
-	req_fail(r, &f);
+	if (r->cancel(r, false))
+		req_cancelled(r);
 	return true;
 }
 
@@ -228,8 +233,9 @@ void rpc_conn_gone(struct conn *c)
 {
 	struct req *r;
 	while ((r = LIST_FIRST(&c->reqs, struct req, by_conn))) {
-		if (r->cancel)
-			r->cancel(r);
+		bool ended = !r->cancel || r->cancel(r, true);
+		assert(ended);
+		(void)ended;
 		req_free(r);
 	}
 }

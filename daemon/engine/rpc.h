@@ -25,9 +25,10 @@ struct req {
 	struct batch *batch;
 	int fds[CONN_FDS_MAX]; /* claimed by "fds": n; what the handler does not take (sets to -1) is closed */
 	size_t nfds;
-	/* Set by the handler that parks: called when the request is cancelled or its connection is gone. It takes the
-	 * wait apart and returns; rpc then answers (CANCELLED) or not, and frees. */
-	void (*cancel)(struct req *);
+	/* Set by the handler that parks: called when the request is cancelled, perhaps more than once, or when its
+	 * connection is GONE. True: the wait is taken apart; rpc answers (CANCELLED) or not, and frees. False, which is
+	 * not for who is gone: it cannot end yet, and will be answered with CANCELLED by who waits. */
+	bool (*cancel)(struct req *, bool gone);
 	void *wait; /* the handler's */
 	bool again; /* an engine before this one accepted it: its effect is there */
 	size_t at;  /* where its answer begins in the buffer; between reply_begin() and reply_end() */
@@ -58,8 +59,11 @@ void rpc_refuse(struct conn *, const struct fault *);
 void rpc_put_fault(struct buf *, struct span id, const struct fault *);
 /* Parks: the handler returns 0 after it. What must not be done twice counts as accepted from then on: sent again in its
  * session it comes with `again` set, and only waits. */
-void req_park(struct req *, void (*cancel)(struct req *), void *wait);
-/* The `cancel` command: finds the request of C whose id is ID (raw), ends it with CANCELLED. False: none such. */
+void req_park(struct req *, bool (*cancel)(struct req *, bool gone), void *wait);
+/* The request ends with CANCELLED, now that it may. */
+void req_cancelled(struct req *);
+/* The `cancel` command: finds the request of C whose id is ID (raw) and ends it with CANCELLED, as soon as that may be.
+ * False: none such. */
 bool rpc_cancel(struct conn *, struct span id);
 
 /* Counters since the engine's start, for mpd.stats. */
