@@ -6,10 +6,14 @@
  *    a hundred requests that came together are answered together. What is left is there in the next turn.
  * 2. conn_free() is called by the loop's callbacks only. Whoever finds out elsewhere that a connection is over puts it
  *    on the again list, which the next turn begins with.
- * 3. Out of descriptors, a spare one is given up to accept, tell the client why, and close: so the listening socket
+ * 3. Whether a client has read what it was sent is known in two ways. While it lives, nothing is left in the socket
+ *    (SIOCOUTQ). When it is gone the kernel has thrown away what was left, and says so, once, with ECONNRESET, to the
+ *    first call that gets so far: hence SO_ERROR is never asked for, and the end is read for.
+ * 4. Out of descriptors, a spare one is given up to accept, tell the client why, and close: so the listening socket
  *    does not stay readable, and the loop does not spin.
  */
 #include "daemon/engine/conn.h"
+#include "common/log.h"
 #include "common/map.h"
 #include "daemon/engine/attribute.h"
 #include "daemon/engine/core/core.h"
@@ -18,6 +22,9 @@
 #include "daemon/engine/rpc.h"
 #include <assert.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define ACCEPTS_A_TURN 64
@@ -123,6 +130,42 @@ static bool conn_full(const struct conn *c)
 	return conn_unread(c) > CONN_UNREAD_SOFT || c->ndue + CONN_FDS_MAX > CONN_DUE_MAX;
 }
 
+/* --- what the client has read ------------------------------------------------------------------------------------ */
+
+/* Nothing that was written is left in the socket: it was read, or the client is gone. */
+static bool conn_drained(const struct conn *c)
+{
+	int left = 0;
+	return ioctl(c->io.fd, SIOCOUTQ, &left) == 0 && left == 0;
+}
+
+/* In this order: who is reset after the first question has been drained before it. */
+bool conn_all_read(const struct conn *c)
+{
+	struct pollfd reset = {.fd = c->io.fd};
+	return conn_unread(c) == 0 && !c->reset && conn_drained(c) && poll(&reset, 1, 0) >= 0 &&
+	       !(reset.revents & POLLERR);
+}
+
+/* Reads to the end of what the client has sent, where ECONNRESET stands if anywhere. Who still sends as fast as it is
+ * read lives. */
+static bool conn_was_reset(struct conn *c)
+{
+	char nobodys[16 << 10];
+	ssize_t n = 1;
+	for (int i = 0; n > 0 && i < 64; i++)
+		n = RETRY(recv(c->io.fd, nobodys, sizeof(nobodys), MSG_DONTWAIT));
+	c->reset |= n < 0 && errno == ECONNRESET;
+	return c->reset;
+}
+
+/* A write that was cut short counts as unread: the kernel may have told of the reset in the midst of it. */
+static enum conn_end conn_end(struct conn *c)
+{
+	bool drained = conn_drained(c);
+	return !drained || conn_was_reset(c) || c->written > c->whole ? CONN_END_UNREAD : CONN_END_READ;
+}
+
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
 static uintptr_t uid_count(const struct peer *p) { return (uintptr_t)map_get(&conns.by_uid, p->uid); }
@@ -145,6 +188,9 @@ static void uid_leave(const struct peer *p)
 
 static void conn_free(struct conn *c)
 {
+	c->ended = conn_end(c);
+	log_debug("connection %llu of pid %d ended, %s", (unsigned long long)c->id, c->peer.pid,
+		  c->ended == CONN_END_READ ? "all read" : "something unread");
 	rpc_conn_gone(c);
 	events_conn_gone(c);
 	if (c->held)
@@ -165,6 +211,34 @@ static void conn_free(struct conn *c)
 	frame_done(&c->in);
 	buf_done(&c->out);
 	free(c);
+}
+
+/* The client has read more of what it was sent, or is gone. */
+static void on_drained(struct loop_hup *hup)
+{
+	struct conn *c = CONTAINER_OF(hup, struct conn, hup);
+	if (conn_drained(c) || conn_was_reset(c))
+		conn_free(c);
+}
+
+/* All is said, unless it is dead: it is told so, and waited for until it has read it. */
+static void conn_leave(struct conn *c)
+{
+	loop_hup_stop(&c->hup);
+	if (c->dead || conn_drained(c) || loop_drain_start(&c->hup, c->io.fd, on_drained)) {
+		conn_free(c);
+		return;
+	}
+	rpc_conn_gone(c);
+	events_conn_gone(c);
+	c->leaving = true;
+	shutdown(c->io.fd, SHUT_WR);
+	loop_io_events(&c->io, 0);
+	list_del(&c->by_dirty);
+	list_del(&c->by_again);
+	list_del(&c->by_stall);
+	c->stalled = loop_now();
+	list_push(&conns.stalled, &c->by_stall);
 }
 
 static void conns_again(void);
@@ -220,7 +294,9 @@ static void conn_lines(struct conn *c)
 static void conn_eof(struct conn *c)
 {
 	c->eof = true;
-	if (conn_finished(c) || loop_hup_start(&c->hup, c->io.fd, on_gone))
+	if (conn_finished(c))
+		conn_leave(c);
+	else if (loop_hup_start(&c->hup, c->io.fd, on_gone))
 		conn_free(c);
 	else
 		conn_dirty(c);
@@ -268,7 +344,8 @@ static void conn_read(struct conn *c)
 	} else if (errno == ENOBUFS) {
 		conn_flooded(c);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		conn_free(c); /* reset by the client, or no memory */
+		c->reset |= errno == ECONNRESET;
+		conn_free(c); /* or there is no memory */
 	}
 }
 
@@ -307,6 +384,7 @@ static void conn_wrote(struct conn *c, size_t n)
 	if (conn_unread(c) == 0) {
 		buf_clear(&c->out, OUT_KEEP);
 		c->out_at = 0;
+		c->whole = c->written;
 	} else if (c->out_at > c->out.len / 2) {
 		buf_eat(&c->out, c->out_at);
 		c->out_at = 0;
@@ -354,6 +432,7 @@ static void conn_write(struct conn *c)
 	if (conn_unread(c) > 0 && !c->dead)
 		sent = conn_send(c);
 	c->dead |= sent < 0 && errno != EAGAIN;
+	c->reset |= sent < 0 && errno == ECONNRESET;
 	conn_wrote(c, sent > 0 ? (size_t)sent : 0);
 	c->dead |= conn_unread(c) > CONN_UNREAD_HARD;
 	conn_watch(c);
@@ -376,7 +455,7 @@ static void conns_again(void)
 	while ((n = list_shift(&conns.again)) != &end) {
 		struct conn *c = LIST_ENTRY(n, struct conn, by_again);
 		if (conn_finished(c)) {
-			conn_free(c);
+			conn_leave(c);
 		} else {
 			conn_lines(c);
 			conn_dirty(c);

@@ -9,7 +9,8 @@
  * 4. Descriptors that no line claims are closed.
  * 5. It is read from only when none of its lines waits to be handed over, and torn down only from the loop: never
  *    while a line of it is handled, and never in conns_flush().
- * 6. Descriptors that go out leave with the byte they were given for. Of a connection that has as many to send as it
+ * 6. Who is closed by us is first told so (shutdown), and stays until it has read what was written, or CONN_STALL.
+ * 7. Descriptors that go out leave with the byte they were given for. Of a connection that has as many to send as it
  *    may no line is handled, as of one that has too much unread.
  */
 #ifndef MPD_CONN_H
@@ -20,6 +21,10 @@
 #include "daemon/engine/core/wait.h"
 #include "daemon/engine/loop.h"
 #include <sys/types.h>
+
+/* How it ended, as far as the client is concerned that what was written went to. What was not written it has not read.
+ */
+enum conn_end { CONN_END_READ, CONN_END_UNREAD };
 
 #define CONN_LINE_MAX ((size_t)16 << 20)
 #define CONN_UNREAD_SOFT ((size_t)1 << 20)
@@ -66,6 +71,7 @@ struct conn {
 	struct buf out;
 	size_t out_at;      /* bytes of `out` that are written */
 	uint64_t written;   /* bytes, ever */
+	uint64_t whole;     /* `written` when `out` was last written to its end */
 	struct due_fd *due; /* oldest first; room for CONN_DUE_MAX, made when the first one is given */
 	size_t ndue;
 	struct loop_io io;
@@ -74,11 +80,14 @@ struct conn {
 	size_t nreqs;
 	struct loose_fd loose[CONN_FDS_MAX]; /* oldest first */
 	size_t nloose;
-	nsec_t stalled; /* since when nothing could be written; 0: not */
-	bool eof;       /* nothing more comes */
-	bool paused;    /* lines may wait in `in` until the client has read its answers */
-	bool closing;   /* to be torn down when `out` is written */
-	bool dead;      /* to be torn down */
+	nsec_t stalled;      /* since when nothing could be written; 0: not */
+	bool eof;            /* nothing more comes */
+	bool paused;         /* lines may wait in `in` until the client has read its answers */
+	bool closing;        /* to be torn down when `out` is written */
+	bool leaving;        /* told that nothing more comes; it has not read all of it yet */
+	bool dead;           /* to be torn down */
+	bool reset;          /* the client is gone and has left something unread */
+	enum conn_end ended; /* from its end on */
 	bool has_session;
 	uint8_t session[16];
 	char tag[64];
@@ -102,6 +111,8 @@ void conns_tick(nsec_t now);
 /* The peer's socket, for the keeper to ask the kernel whose it is. */
 static inline int conn_fd(const struct conn *c) { return c->io.fd; }
 static inline size_t conn_unread(const struct conn *c) { return c->out.len - c->out_at; }
+/* Whether the client has read all that was ever put into `out`. */
+bool conn_all_read(const struct conn *);
 /* Something was added to c->out, or a request of it has ended. Who is made dirty last is written to first: those the
  * pump woke come before those it answers nothing but "done". */
 void conn_dirty(struct conn *);

@@ -96,6 +96,12 @@ int loop_input_start(struct loop_hup *hup, int fd, void (*ready)(struct loop_hup
 	return hup_add(hup, EPOLLIN);
 }
 
+int loop_drain_start(struct loop_hup *hup, int fd, void (*drained)(struct loop_hup *))
+{
+	*hup = (struct loop_hup){.gone = drained, .fd = fd, .stays = true};
+	return hup_add(hup, EPOLLOUT | EPOLLET);
+}
+
 void loop_hup_stop(struct loop_hup *hup)
 {
 	if (hup->fd >= 0)

@@ -43,6 +43,8 @@ int loop_hup_start(struct loop_hup *, int fd, void (*gone)(struct loop_hup *));
  */
 int loop_input_start(struct loop_hup *, int fd, void (*ready)(struct loop_hup *));
 void loop_hup_stop(struct loop_hup *);
+/* The same, and not for ever: called each time the other end of a socket has read what it was sent, or is gone. */
+int loop_drain_start(struct loop_hup *, int fd, void (*drained)(struct loop_hup *));
 
 /* The one deadline (CLOCK_BOOTTIME, NSEC_NEVER for none), by timerfd; setting the one that is set costs nothing. */
 void loop_deadline(nsec_t at);

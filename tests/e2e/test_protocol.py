@@ -827,6 +827,38 @@ def test_mpd_close(conn):
     assert closed(conn)
 
 
+@pytest.mark.parametrize("how", ["close", "half", "sends more"])
+@pytest.mark.parametrize("reads", [True, False])
+def test_the_daemon_knows_whether_a_client_has_read_its_answer(mpd, conn, how, reads):
+    mpd.rpc("mpd.log_level", level="debug")
+    conn.send_line({"id": 1, "method": "mpd.describe"})
+    assert readable(conn.sock.fileno())
+    if how == "half":
+        conn.sock.shutdown(socket.SHUT_WR)
+        mpd.rpc("mpd.ping")  # the daemon has seen it
+    if reads:
+        assert conn.recv()["id"] == 1
+    if how == "sends more":
+        conn.send_line("[]")
+        assert not reads or "error" in conn.recv()
+    conn.close()
+    said = f"connection 1 of pid {os.getpid()} ended, "
+    assert until(lambda: mpd.log().partition(said)[2]).startswith("all read" if reads else "something unread")
+
+
+def test_a_client_that_reads_nothing_after_a_half_close_is_waited_for_and_then_closed(mpd, conn):
+    conn.send_line('{"id":1,"method":"mpd.ping"}\n{"id":2,"method":"mpd.close"}')
+    conn.sock.shutdown(socket.SHUT_WR)
+    assert readable(conn.sock.fileno())
+    assert connections(mpd) == 1
+    pid = mpd.engine_pid()
+    before = cpu(pid)
+    until(lambda: connections(mpd) == 0, 15 * SLOW)
+    assert cpu(pid) - before < 0.5 * SLOW
+    assert [conn.recv()["id"] for _ in range(2)] == [1, 2]
+    assert closed(conn)
+
+
 # --- events ---------------------------------------------------------------------------------------------------------
 
 def test_events_are_numbered(mpd, conn):
