@@ -87,6 +87,13 @@ struct jobtab_job {
 	uint64_t success_signals; /* bit n: death by signal n is a success */
 };
 
+/* An object of the configuration: the call that makes it. */
+struct jobtab_object {
+	uint32_t method; /* offset of its name: "queue.create" */
+	uint32_t params; /* offset of a JSON object that fits the method, with name and exist_ok */
+	uint32_t where;  /* "file:line" of the section */
+};
+
 struct jobtab {
 	uint32_t magic, size;
 	uint32_t jobs, njobs; /* offset of njobs struct jobtab_job, in file order, a multiple of 8 */
@@ -101,6 +108,7 @@ struct jobtab {
 	nsec_t keep;                /* how long an exit status stays that nobody joined */
 	uint32_t files, nfiles;     /* offsets of the names of all files that were read */
 	uint32_t user, home, shell; /* the daemon's own user, for those who start with a clean environment */
+	uint32_t objects, nobjects; /* offset of nobjects struct jobtab_object, in the order in which they are made */
 };
 
 #endif

@@ -157,15 +157,17 @@ void conf_report(const struct conf *c, int fd, bool warnings)
 
 /* --- sections --------------------------------------------------------------------------------------------------- */
 
-enum kind { KIND_MPD, KIND_DEFAULTS, KIND_JOB, KIND_LATER };
+enum kind { KIND_MPD, KIND_DEFAULTS, KIND_JOB, KIND_OBJECT, KIND_LATER };
 
 static const struct {
 	const char *word;
 	enum kind kind;
 } kinds[] = {
-	{"mpd", KIND_MPD},     {"defaults", KIND_DEFAULTS}, {"job", KIND_JOB},     {"group", KIND_LATER},
-	{"pool", KIND_LATER},  {"queue", KIND_LATER},       {"lock", KIND_LATER},  {"semaphore", KIND_LATER},
-	{"event", KIND_LATER}, {"barrier", KIND_LATER},     {"value", KIND_LATER}, {"dict", KIND_LATER},
+	{"mpd", KIND_MPD},        {"defaults", KIND_DEFAULTS}, {"job", KIND_JOB},      {"lock", KIND_OBJECT},
+	{"rlock", KIND_OBJECT},   {"semaphore", KIND_OBJECT},  {"event", KIND_OBJECT}, {"condition", KIND_OBJECT},
+	{"barrier", KIND_OBJECT}, {"queue", KIND_OBJECT},      {"pipe", KIND_OBJECT},  {"value", KIND_OBJECT},
+	{"array", KIND_OBJECT},   {"dict", KIND_OBJECT},       {"list", KIND_OBJECT},  {"namespace", KIND_OBJECT},
+	{"group", KIND_LATER},    {"pool", KIND_LATER},        {"rwlock", KIND_LATER}, {"shm", KIND_LATER},
 };
 
 static void section_init(struct conf_section *s, struct span name)
@@ -187,7 +189,10 @@ static void refuse_second(struct conf *c, const struct conf_place *at, const str
 {
 	AUTO_BUF where = BUF_INIT;
 	put_place(&where, first);
-	conf_error(c, at, "already defined at %s", buf_str(&where));
+	if (span_eq(at->section, first->section))
+		conf_error(c, at, "already defined at %s", buf_str(&where));
+	else
+		conf_error(c, at, "the name is [%s]'s, at %s", first->section.p, buf_str(&where));
 }
 
 /* [mpd] or [defaults]: one section whatever the number of files, once in each. */
@@ -203,15 +208,33 @@ static struct conf_section *enter_shared(struct reading *r, struct conf_section 
 	return s;
 }
 
-/* Letters, digits, ".", "_" and "-", and nothing that looks like an option, a hidden file or an instance of a job. */
-static const char *title_error(struct span title)
+#define NAME_MAX_LENGTH 128
+
+static bool is_length(struct span title) { return title.n >= 1 && title.n <= NAME_MAX_LENGTH; }
+
+static bool is_plain(struct span title)
 {
-	size_t digits = 0;
-	if (!title.n || title.n > 128)
-		return "a job's name has 1 to 128 characters";
 	for (size_t i = 0; i < title.n; i++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", title.p[i]))
-			return "a job's name is made of letters, digits, \".\", \"_\" and \"-\"";
+			return false;
+	return true;
+}
+
+const char *conf_object_name_error(struct span name)
+{
+	if (!is_length(name))
+		return "an object's name has 1 to 128 characters";
+	return is_plain(name) ? NULL : "an object's name is made of letters, digits, \".\", \"_\" and \"-\"";
+}
+
+/* Beyond that a job's name looks like no option, no hidden file and no instance of a job. */
+static const char *job_name_error(struct span title)
+{
+	size_t digits = 0;
+	if (!is_length(title))
+		return "a job's name has 1 to 128 characters";
+	if (!is_plain(title))
+		return "a job's name is made of letters, digits, \".\", \"_\" and \"-\"";
 	if (title.p[0] == '.' || title.p[0] == '-')
 		return "a job's name does not begin with \".\" or \"-\"";
 	while (digits < title.n && title.p[title.n - 1 - digits] >= '0' && title.p[title.n - 1 - digits] <= '9')
@@ -221,22 +244,23 @@ static const char *title_error(struct span title)
 	return NULL;
 }
 
-static struct conf_section *enter_job(struct reading *r, struct span title, const struct conf_place *at)
+/* WRONG is what is wrong with the title, or NULL. */
+static struct conf_section *enter_named(struct reading *r, struct span title, const char *wrong, struct conf_named *all,
+					const struct conf_place *at)
 {
 	struct conf *c = r->conf;
-	const char *wrong = title_error(title);
 	if (wrong) {
 		conf_error(c, at, "%s", wrong);
 		return NULL;
 	}
-	struct conf_section *s = section_new(r, at, title), *first = map_get_str(&c->by_title, title);
+	struct conf_section *s = section_new(r, at, title), *first = map_get_str(&all->by_title, title);
 	if (first) {
 		refuse_second(c, at, &first->at);
 		return NULL;
 	}
-	if (map_put_str(&c->by_title, title, s) < 0)
+	if (map_put_str(&all->by_title, title, s) < 0)
 		kept(NULL);
-	list_push(&c->jobs, &s->node);
+	list_push(&all->list, &s->node);
 	return s;
 }
 
@@ -266,7 +290,9 @@ static struct conf_section *enter_section(struct reading *r, const struct conf_p
 	} else if (kinds[i].kind == KIND_LATER) {
 		conf_error(r->conf, at, "is not supported yet");
 	} else if (kinds[i].kind == KIND_JOB) {
-		return enter_job(r, title, at);
+		return enter_named(r, title, job_name_error(title), &r->conf->jobs, at);
+	} else if (kinds[i].kind == KIND_OBJECT) {
+		return enter_named(r, title, conf_object_name_error(title), &r->conf->objects, at);
 	} else if (colon) {
 		conf_error(r->conf, at, "this section has no name of its own: write [%s]", kinds[i].word);
 	} else if (kinds[i].kind == KIND_MPD) {
@@ -474,9 +500,10 @@ static void read_includes(struct conf *c, const struct conf_file *from, struct c
 
 void conf_init(struct conf *c)
 {
-	*c = (struct conf){.by_title = MAP_INIT};
+	*c = (struct conf){.jobs.by_title = MAP_INIT, .objects.by_title = MAP_INIT};
 	list_init(&c->files);
-	list_init(&c->jobs);
+	list_init(&c->jobs.list);
+	list_init(&c->objects.list);
 	list_init(&c->notes);
 	section_init(&c->mpd, SPAN("mpd"));
 	section_init(&c->defaults, SPAN("defaults"));
@@ -484,7 +511,8 @@ void conf_init(struct conf *c)
 
 void conf_done(struct conf *c)
 {
-	map_done(&c->by_title);
+	map_done(&c->jobs.by_title);
+	map_done(&c->objects.by_title);
 	arena_done(&c->arena);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The configuration as it is written: files, sections, keys and values with the place where each stands, and the list
- * of all that is wrong with them. What the keys mean is keys.h's and job.h's.
+ * of all that is wrong with them. What the keys mean is keys.h's, job.h's and object.h's.
  *
  * The loader is a process of its own that ends when its work is done: memory that runs out ends it at once.
  */
@@ -48,13 +48,18 @@ struct conf_entry {
 	bool refused; /* one error about it is told, the next would say the same */
 };
 
+/* Sections of which each has a name of its own. */
+struct conf_named {
+	struct list list;    /* struct conf_section, in the order of reading */
+	struct map by_title; /* the same */
+};
+
 struct conf {
 	struct arena arena; /* all that the others point to */
 	struct list files;  /* struct conf_file, in the order of reading */
 	/* May be written in several files, once in each; a key counts once over all of them. */
 	struct conf_section mpd, defaults;
-	struct list jobs; /* struct conf_section */
-	struct map by_title;
+	struct conf_named jobs, objects;
 	struct list notes;
 	unsigned errors, warnings;
 };
@@ -65,6 +70,9 @@ void conf_done(struct conf *);
 void conf_read(struct conf *, const char *name, bool may_miss);
 /* The first file that does not belong to root or that others may write; NULL: there is none. */
 const struct conf_file *conf_untrusted(const struct conf *);
+
+/* What is wrong with an object's name, as a sentence; NULL: nothing. */
+const char *conf_object_name_error(struct span);
 
 /* Zeroed memory, and a copy with a NUL behind it, that live as long as the configuration. */
 void *conf_alloc(struct conf *, size_t);

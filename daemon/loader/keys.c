@@ -142,13 +142,33 @@ static bool parse_count(struct span s, int64_t *ret)
 	return s.n > 0;
 }
 
-int key_count(const struct key_value *v, struct fault *f)
+int key_number(const struct key_value *v, struct fault *f)
 {
 	int64_t value;
 	if (!parse_count(v->text, &value) || value < v->key->min || value > v->key->max)
 		return key_wrong(v, f, "is not a number from %lld to %lld", (long long)v->key->min,
 				 (long long)v->key->max);
-	*(uint32_t *)v->to = (uint32_t)value;
+	*(int64_t *)v->to = value;
+	return 0;
+}
+
+int key_count(const struct key_value *v, struct fault *f)
+{
+	int64_t value;
+	struct key_value number = *v;
+	number.to = &value;
+	int err = key_number(&number, f);
+	if (!err)
+		*(uint32_t *)v->to = (uint32_t)value;
+	return err;
+}
+
+int key_size(const struct key_value *v, struct fault *f)
+{
+	uint64_t value;
+	if (units_size(v->text, &value) < 0 || value > (uint64_t)v->key->max)
+		return key_wrong(v, f, "is not a size in bytes (4096, 64K, 50M, 1G)");
+	*(int64_t *)v->to = (int64_t)value;
 	return 0;
 }
 
@@ -165,6 +185,19 @@ static int choice_of(const char *choices, struct span word)
 	return -1;
 }
 
+/* ` (did you mean "a"?)`, where one of "a|b|c" is near WORD. */
+static void put_nearest(struct buf *out, const char *choices, struct span word)
+{
+	const char *names[16];
+	size_t n = 0;
+	AUTO_FREE char *copy = strdup(choices);
+	for (char *rest = copy, *name; n < ARRAY_LEN(names) && (name = strsep(&rest, "|"));)
+		names[n++] = name;
+	const char *near = fault_nearest(word, names, n);
+	if (near)
+		buf_printf(out, " (did you mean \"%s\"?)", near);
+}
+
 int key_choice(const struct key_value *v, struct fault *f)
 {
 	int nth = choice_of(v->key->choices, v->text);
@@ -177,6 +210,7 @@ int key_choice(const struct key_value *v, struct fault *f)
 	AUTO_BUF list = BUF_INIT;
 	for (const char *p = v->key->choices; *p; p++)
 		buf_puts(&list, *p == '|' ? ", " : (char[]){*p, '\0'});
+	put_nearest(&list, v->key->choices, v->text);
 	return key_wrong(v, f, strchr(v->key->choices, '|') ? "is not one of: %s" : "is not %s", buf_str(&list));
 }
 

@@ -56,6 +56,8 @@ const struct key *keys_find(const struct keys *, struct span name);
 int key_bool(const struct key_value *, struct fault *);     /* uint8_t */
 int key_duration(const struct key_value *, struct fault *); /* nsec_t, at least `min` */
 int key_count(const struct key_value *, struct fault *);    /* uint32_t, `min` to `max` */
+int key_number(const struct key_value *, struct fault *);   /* int64_t, `min` to `max` */
+int key_size(const struct key_value *, struct fault *);     /* int64_t, at most `max` */
 int key_choice(const struct key_value *, struct fault *);   /* uint8_t, the index of the choice */
 int key_signal(const struct key_value *, struct fault *);   /* int32_t */
 int key_text(const struct key_value *, struct fault *);     /* const char * */

@@ -108,7 +108,10 @@ static int load(struct conf *c, const struct options *o, const char *path, bool 
 	}
 	if (!o->check)
 		return write_table((int)o->out, &table);
-	printf("%s: ok, %zu jobs\n", path, c->by_title.count);
+	printf("%s: ok, %zu jobs", path, c->jobs.by_title.count);
+	if (c->objects.by_title.count)
+		printf(", %zu objects", c->objects.by_title.count);
+	putchar('\n');
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

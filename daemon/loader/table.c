@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The job table: its header, then, job by job, the strings and plans of that job, then the array of jobs.
+ * The job table: its header, then, job by job, the strings and plans of that job, then the array of jobs; the same of
+ * the objects.
  *
  * 1. Everything is appended; an offset that was given out stays what it is.
  * 2. When anything is wrong anywhere there is no table at all: a daemon runs what was checked, or what it ran before.
  */
 #include "daemon/loader/table.h"
 #include "common/planmake.h"
+#include "daemon/loader/object.h"
 
 #define TABLE_MAX (512u << 20)
 
@@ -21,6 +23,14 @@ static uint32_t put(struct buf *out, const void *p, size_t n, size_t align)
 }
 
 static uint32_t put_str(struct buf *out, const char *s) { return s ? put(out, s, strlen(s) + 1, 1) : 0; }
+
+static uint32_t put_where(struct buf *out, const struct conf_section *s)
+{
+	AUTO_BUF where = BUF_INIT;
+	buf_printf(&where, "%s:%u", s->at.file->name, s->at.line);
+	out->failed |= where.failed;
+	return put_str(out, buf_str(&where));
+}
 
 /* --- a job ------------------------------------------------------------------------------------------------------ */
 
@@ -56,7 +66,7 @@ static void add_instance(struct conf *c, const struct job *one, struct buf *out,
 	else if (!out->failed)
 		conf_error(c, &one->section->at, "command and environment are too large");
 	if (out->len > TABLE_MAX)
-		conf_error(c, &one->section->at, "all jobs together are too large");
+		conf_error(c, &one->section->at, "all jobs and objects together are too large");
 }
 
 /* Reads the job and adds the plans of its instances, up to the first one with an error; -1: there was one. */
@@ -77,20 +87,50 @@ static int add_instances(struct conf *c, const struct job_host *host, struct con
 static void add_job(struct conf *c, const struct job_host *host, struct conf_section *s, struct buf *out,
 		    struct buf *jobs)
 {
-	AUTO_BUF where = BUF_INIT, plans = BUF_INIT;
+	AUTO_BUF plans = BUF_INIT;
 	struct job job;
 	if (add_instances(c, host, s, out, &plans, &job) < 0)
 		return;
-	buf_printf(&where, "%s:%u", s->at.file->name, s->at.line);
 	struct jobtab_job def = job.def;
 	def.name = put_str(out, s->title);
-	def.where = put_str(out, buf_str(&where));
+	def.where = put_where(out, s);
 	def.log_file[0] = put_str(out, job.log_file[0]);
 	def.log_file[1] = put_str(out, job.log_file[1]);
 	def.description = put_str(out, job.description);
 	def.plans = put(out, plans.p, plans.len, 8);
 	buf_put(jobs, &def, sizeof(def));
-	out->failed |= where.failed || plans.failed;
+	out->failed |= plans.failed;
+}
+
+/* --- objects ---------------------------------------------------------------------------------------------------- */
+
+static void add_object(struct conf *c, struct conf_section *s, struct buf *out, const struct jobtab *head,
+		       struct buf *objects)
+{
+	struct object object;
+	object_read(c, s, head->socket_gid, &object);
+	struct jobtab_object def = {
+		.method = put_str(out, object.method),
+		.params = put_str(out, object.params.p),
+		.where = put_where(out, s),
+	};
+	buf_put(objects, &def, sizeof(def));
+	if (out->len > TABLE_MAX)
+		conf_error(c, &s->at, "all jobs and objects together are too large");
+}
+
+/* Those that go with another one stand behind it. */
+static void put_objects(struct conf *c, struct buf *out, struct jobtab *head)
+{
+	AUTO_BUF objects = BUF_INIT;
+	struct conf_section *s;
+	for (int late = 0; late < 2; late++)
+		LIST_EACH (s, &c->objects.list, node)
+			if (object_needs_another(s) == late)
+				add_object(c, s, out, head, &objects);
+	head->objects = put(out, objects.p, objects.len, 8);
+	head->nobjects = (uint32_t)(objects.len / sizeof(struct jobtab_object));
+	out->failed |= objects.failed;
 }
 
 /* --- the table -------------------------------------------------------------------------------------------------- */
@@ -128,7 +168,6 @@ static void put_head(struct conf *c, const struct settings *s, struct buf *out, 
 {
 	head->daemonic_children_allowed = s->daemonic_children;
 	head->cgroup = put_str(out, s->cgroup);
-	head->socket_gid = socket_gid();
 	head->log_level = s->log_level;
 	head->max_processes = s->max_processes;
 	head->trusted = !conf_untrusted(c);
@@ -149,10 +188,12 @@ void table_make(struct conf *c, const struct job_host *host, uint64_t generation
 	put(out, &head, sizeof(head), 8);
 	settings_read(c, &settings);
 	job_check_defaults(c, host);
-	LIST_EACH (s, &c->jobs, node)
+	LIST_EACH (s, &c->jobs.list, node)
 		add_job(c, host, s, out, &jobs);
 	head.jobs = put(out, jobs.p, jobs.len, 8);
 	head.njobs = (uint32_t)(jobs.len / sizeof(struct jobtab_job));
 	out->failed |= jobs.failed;
+	head.socket_gid = socket_gid();
+	put_objects(c, out, &head);
 	put_head(c, &settings, out, &head);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs to the job table of daemon/plan.h: one flat piece of memory. */
+/* Jobs and objects to the job table of daemon/plan.h: one flat piece of memory. */
 #ifndef MPD_TABLE_H
 #define MPD_TABLE_H
 

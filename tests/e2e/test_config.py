@@ -8,6 +8,7 @@ In the tables below {d} is the folder the files are in; the file without a name 
 import fcntl
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -64,10 +65,10 @@ BROKEN = {
     "supervisords-section": ("[program:web]\n", ['1: [program:web] unknown section (did you mean "[job:web]"?)']),
     "strange-section": ("[something:else]\nx\n",
                         ["1: [something:else] unknown section", '2: neither "[section]" nor "key = value"']),
-    "queue": ("[queue:mail]\ndurable = disk\n", ["1: [queue:mail] is not supported yet"]),
     "group": ("[group:all]\njobs = a, b\n", ["1: [group:all] is not supported yet"]),
-    "pool": ("[pool:thumbs]\n[semaphore:gpu]\n",
-             ["1: [pool:thumbs] is not supported yet", "2: [semaphore:gpu] is not supported yet"]),
+    "pool": ("[pool:thumbs]\n[rwlock:x]\n[shm:x]\n",
+             ["1: [pool:thumbs] is not supported yet", "2: [rwlock:x] is not supported yet",
+              "3: [shm:x] is not supported yet"]),
     "named-mpd": ("[mpd:x]\n", ["1: [mpd:x] this section has no name of its own: write [mpd]"]),
     "nameless-job": ("[job]\n", ["1: [job] a job's name has 1 to 128 characters"]),
     "long-job-name": (f"[job:{'n' * 129}]\ncommand = x\n",
@@ -105,6 +106,9 @@ BROKEN = {
     "autostart-last": (job("autostart = last"), ['3: [job:web] autostart: "last" is not supported yet']),
     "restart": (job("restart = sometimes"),
                 ['3: [job:web] restart: "sometimes" is not one of: no, on-failure, always, unexpected']),
+    "restart-near": (job("restart = allways"),
+                     ['3: [job:web] restart: "allways" is not one of: no, on-failure, always, unexpected '
+                      '(did you mean "always"?)']),
     "autorestart": (job("autorestart = x"), ['3: [job:web] autorestart: "x" is not one of: true, false, unexpected']),
     "Restart": (job("Restart = on-abort"), ['3: [job:web] Restart: "on-abort" is not supported yet']),
     "startretries": (job("startretries = 0"),
@@ -324,8 +328,10 @@ def test_no_room_for_the_table(tmp_path):
 
 def test_the_examples_are_good():
     got = check(ROOT / "conf" / "mpd.conf")
-    jobs = sum(p.read_text().count("\n[job:") for p in (ROOT / "conf" / "jobs.d").glob("*.conf"))
-    assert (got.returncode, got.stderr, got.stdout) == (0, "", f"{ROOT}/conf/mpd.conf: ok, {jobs} jobs\n")
+    sections = re.findall(r"^\[(\w+):", "".join(p.read_text() for p in (ROOT / "conf" / "jobs.d").glob("*.conf")), re.M)
+    jobs = sections.count("job")
+    assert (got.returncode, got.stderr, got.stdout) == (
+        0, "", f"{ROOT}/conf/mpd.conf: ok, {jobs} jobs, {len(sections) - jobs} objects\n")
 
 
 @as_root

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* daemon/loader: references and quotes; what a configuration becomes in the job table. Its errors: test_config.py. */
+#include "common/api.h"
 #include "common/log.h"
 #include "daemon/loader/table.h"
 #include "daemon/loader/words.h"
@@ -454,6 +455,117 @@ static void includes(void **state)
 	end(&m);
 }
 
+/* --- objects ---------------------------------------------------------------------------------------------------- */
+
+static const struct jobtab_object *object_at(const struct made *m, size_t i)
+{
+	assert_true(i < head(m)->nobjects && head(m)->objects % 8 == 0);
+	return (const struct jobtab_object *)(void *)(m->table.p + head(m)->objects) + i;
+}
+
+/* The NTH object is made by METHOD and PARAMS, which a request might have. */
+static void is_made_by(const struct made *m, size_t nth, const char *method, const char *params)
+{
+	const struct jobtab_object *o = object_at(m, nth);
+	const struct api_cmd *cmd = api_find(span_of(text_at(m, o->method)));
+	struct arena arena = {0};
+	struct fault fault;
+	assert_string_equal(text_at(m, o->method), method);
+	assert_string_equal(text_at(m, o->params), params);
+	AUTO_FREE void *args = malloc(cmd->size);
+	assert_int_equal(api_decode(cmd, span_of(params), &arena, args, &fault), 0);
+	arena_done(&arena);
+}
+
+/* Makes `[KIND:x] LINES`, which becomes KIND.create {"name": "/x", "exist_ok": true, MEMBERS}. */
+static void object_is(const char *kind, const char *lines, const char *members)
+{
+	AUTO_BUF text = BUF_INIT, method = BUF_INIT, params = BUF_INIT;
+	struct made m;
+	buf_printf(&text, "[%s:x]\ngroup = 0\nmode = 7\n%s", kind, lines);
+	buf_printf(&method, "%s.create", kind);
+	buf_printf(&params, "{\"name\":\"/x\",\"exist_ok\":true%s,\"mode\":\"007\",\"group\":0}", members);
+	made_good(&m, buf_str(&text));
+	assert_int_equal(head(&m)->nobjects, 1);
+	is_made_by(&m, 0, buf_str(&method), buf_str(&params));
+	end(&m);
+}
+
+static void an_object(void **state)
+{
+	(void)state;
+	struct made m;
+	char own[64] = "";
+	made_good(&m, "\n[lock:A-z_0.9]\n");
+	if (head(&m)->socket_gid != UINT32_MAX)
+		snprintf(own, sizeof(own), ",\"group\":%u", head(&m)->socket_gid);
+	AUTO_BUF params = BUF_INIT;
+	buf_printf(&params, "{\"name\":\"/A-z_0.9\",\"exist_ok\":true,\"mode\":\"770\"%s}", own);
+	is_made_by(&m, 0, "lock.create", buf_str(&params));
+	assert_string_equal(strrchr(text_at(&m, object_at(&m, 0)->where), '/'), "/mpd.conf:2");
+	assert_int_equal(head(&m)->njobs, 0);
+	end(&m);
+}
+
+static void values_of_objects(void **state)
+{
+	(void)state;
+	setenv("CONF_SET", "seven", 1);
+	object_is("lock", "any_owner = on\nrobust = strict\nx-mine = ${z\n",
+		  ",\"robust\":\"strict\",\"any_owner\":true");
+	object_is("rlock", "owner_death = keep\n", ",\"owner_death\":\"keep\"");
+	object_is("event", "ephemeral = 0\n", ",\"ephemeral\":false");
+	object_is("barrier", "timeout = 1m\nparties = 2\n", ",\"parties\":2,\"timeout\":60.000000000");
+	object_is("queue", "ttr = 1500ms\nmax_bytes = 1.5M\nmaxsize = 9007199254740991\n",
+		  ",\"maxsize\":9007199254740991,\"max_bytes\":1572864,\"ttr\":1.500000000");
+	object_is("queue", "dead_letter = y\nmax_bytes = 7\n", ",\"max_bytes\":7,\"dead_letter\":\"/y\"");
+	object_is("value", "value = 18446744073709551616.50\n", ",\"value\":18446744073709551616.50");
+	object_is("value", "value = ${CONF_SET} $${x}\n", ",\"value\":\"seven ${x}\"");
+	object_is("value", "value = { \"a\" : [null] }\n", ",\"value\":{ \"a\" : [null] }");
+	object_is("value", "value = \"5\"\n", ",\"value\":\"5\"");
+	object_is("value", "value =\n", ",\"value\":\"\"");
+	object_is("value", "value = a\xff\n", ",\"value\":{\"b64\":\"Yf8=\"}");
+	object_is("list", "values = [1, \"x\"]\n", ",\"values\":[1, \"x\"]");
+	object_is("namespace", "items = {\"k\": 1}\n", ",\"items\":{\"k\": 1}");
+}
+
+static void conditions_come_behind_their_locks(void **state)
+{
+	(void)state;
+	struct made m;
+	made_good(&m, "[condition:c]\nlock = r\nmode = 0\ngroup = 0\n[condition:d]\nlock = /r\nmode = 0700\ngroup = 0\n"
+		      "[rlock:r]\nmode = 000\ngroup = 0\n[job:r]\ncommand = x\n");
+	is_made_by(&m, 0, "rlock.create", "{\"name\":\"/r\",\"exist_ok\":true,\"mode\":\"000\",\"group\":0}");
+	is_made_by(&m, 1, "condition.create",
+		   "{\"name\":\"/c\",\"exist_ok\":true,\"lock\":\"/r\",\"mode\":\"000\",\"group\":0}");
+	is_made_by(&m, 2, "condition.create",
+		   "{\"name\":\"/d\",\"exist_ok\":true,\"lock\":\"/r\",\"mode\":\"700\",\"group\":0}");
+	assert_int_equal(head(&m)->njobs, 1);
+	end(&m);
+}
+
+/* What ends in .create in the registry can be made by a section. */
+static void every_kind_has_a_section(void **state)
+{
+	(void)state;
+	size_t kinds = 0;
+	for (size_t id = 0; id < CMD_COUNT; id++) {
+		const char *name = api_cmd((enum api_id)id)->name, *dot = strchr(name, '.');
+		if (!dot || strcmp(dot, ".create"))
+			continue;
+		AUTO_BUF text = BUF_INIT;
+		struct made m;
+		buf_printf(&text, "[%.*s:x]\n", (int)(dot - name), name);
+		begin(&m);
+		make(&m, buf_str(&text));
+		assert_null(strstr(m.report, "section"));
+		assert_null(strstr(m.report, "supported"));
+		end(&m);
+		kinds++;
+	}
+	assert_true(kinds >= 13);
+}
+
 static void large(void **state)
 {
 	(void)state;
@@ -484,6 +596,10 @@ int main(void)
 		cmocka_unit_test(other_users),
 		cmocka_unit_test(whom_to_trust),
 		cmocka_unit_test(includes),
+		cmocka_unit_test(an_object),
+		cmocka_unit_test(values_of_objects),
+		cmocka_unit_test(conditions_come_behind_their_locks),
+		cmocka_unit_test(every_kind_has_a_section),
 		cmocka_unit_test(large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
