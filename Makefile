@@ -126,6 +126,7 @@ layers: ## check that includes and system calls keep to the layers of the design
 	@tests/layers.sh --self-test
 	@tests/layers.sh
 bench: programs tools ## measure, and print the numbers
+	@tests/deps.sh $(BENCH_PACKAGES)
 	@MPD_BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
 demo: programs ## show what it does, in a minute
 	@tests/deps.sh $(DEMO_PACKAGES)
@@ -164,6 +165,7 @@ help: ## list the targets
 # --- Debian's packages, by name -------------------------------------------------------------------------------------
 PACKAGES := gcc make pkg-config libc6-dev libev-dev libinih-dev libcjson-dev
 DEMO_PACKAGES := procps python3
+BENCH_PACKAGES := python3-pytest redis-tools
 TEST_PACKAGES := $(DEMO_PACKAGES) clang libclang-rt-14-dev libcmocka-dev python3-pytest strace socat jq valgrind
 
 .PHONY: deps deps-quiet test-deps

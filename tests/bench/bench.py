@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-What mpd costs over what the system itself costs: `make bench`. Keeper, engine and client run on one processor, because
+`make bench`: what mpd's processes cost over what the system itself costs, and its objects beside Redis (objects.py).
+bench.py [processes] [objects] measures one of them. Of processes keeper, engine and client run on one processor, because
 waking an idle second one costs more than what is measured. The measuring is done by tests/tools/bench_spawn.c.
 """
 import json
@@ -13,6 +14,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
+import objects  # noqa: E402
 from harness import BUILD, MPCTL, ROOT, TOOLS, Daemon  # noqa: E402
 
 TOOL = TOOLS / "bench_spawn"
@@ -50,7 +52,7 @@ def line(result):
             f" {result['mpd_us']:8.1f} us with mpd, ratio {result['ratio']:.2f} (goal {GOALS[mode]}): {WHAT[mode]}")
 
 
-def main():
+def processes():
     for mode, turns, rounds in (("serial", 1000, 9), ("burst", 1000, 9), ("ping", 300, 9)):
         mpd = Daemon().start()
         try:
@@ -60,6 +62,14 @@ def main():
             shutil.rmtree(mpd.dir, ignore_errors=True)
         if wrong:
             sys.exit("\n".join(wrong))
+
+
+def main():
+    parts = sys.argv[1:] or ["processes", "objects"]
+    if "processes" in parts:
+        processes()
+    if "objects" in parts and not objects.main():
+        sys.exit("not all could be measured")
 
 
 if __name__ == "__main__":
