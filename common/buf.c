@@ -54,6 +54,23 @@ void buf_puts(struct buf *b, const char *s) { buf_put(b, s, strlen(s)); }
 void buf_span(struct buf *b, struct span s) { buf_put(b, s.p, s.n); }
 void buf_putc(struct buf *b, char c) { buf_put(b, &c, 1); }
 
+void buf_u64(struct buf *b, uint64_t n)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_put(b, digits + at, sizeof(digits) - at);
+}
+
+void buf_i64(struct buf *b, int64_t n)
+{
+	if (n < 0)
+		buf_putc(b, '-');
+	buf_u64(b, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+}
+
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;

@@ -38,6 +38,9 @@ void buf_put(struct buf *, const void *, size_t);
 void buf_puts(struct buf *, const char *);
 void buf_span(struct buf *, struct span);
 void buf_putc(struct buf *, char);
+/* In decimal; what a reply is full of. */
+void buf_u64(struct buf *, uint64_t);
+void buf_i64(struct buf *, int64_t);
 void buf_printf(struct buf *, const char *fmt, ...) PRINTF(2, 3);
 void buf_vprintf(struct buf *, const char *fmt, va_list);
 /* Takes N bytes off the front. */

@@ -24,7 +24,7 @@ struct fault_info {
 struct fault {
 	int code;
 	char message[512]; /* names the object and says what to do */
-	char data[512];    /* members of error.data after "symbol", as JSON without braces: "\"owner\":7"; or empty */
+	char data[4096];    /* members of error.data after "symbol", as JSON without braces: "\"owner\":7"; or empty */
 };
 
 /* The row of CODE or of SYMBOL; NULL for a number or name that is none of ours. */

@@ -69,15 +69,16 @@ static int hello_take(struct conn *c, const struct args_mpd_hello *a, struct fau
 		fault_set(f, FAULT_VERSION, "this mpd speaks protocol %d", API_PROTOCOL);
 		return fault_data(f, "\"protocol\":%d", API_PROTOCOL);
 	}
-	if (a->tag.n >= sizeof(c->tag))
-		return fault_set(f, FAULT_PARAMS, "tag: at most %zu bytes", sizeof(c->tag) - 1);
+	if (a->tag.n > OWNER_TAG_MAX)
+		return fault_set(f, FAULT_PARAMS, "tag: at most %d bytes", OWNER_TAG_MAX);
 	if (GIVEN(a, mpd_hello, session)) {
 		if (session_of(a->session, c->session))
 			return fault_set(f, FAULT_PARAMS, "session: 128 bits as 32 hex digits");
 		c->has_session = true;
+		channel_session(&c->channel, c->session);
 	}
 	if (GIVEN(a, mpd_hello, tag))
-		memcpy(c->tag, a->tag.p, a->tag.n + 1);
+		channel_name(&c->channel, a->tag);
 	return 0;
 }
 

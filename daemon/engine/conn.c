@@ -192,6 +192,7 @@ static void conn_free(struct conn *c)
 	log_debug("connection %llu of pid %d ended, %s", (unsigned long long)c->id, c->peer.pid,
 		  c->ended == CONN_END_READ ? "all read" : "something unread");
 	rpc_conn_gone(c);
+	channel_gone(&c->channel, c->ended == CONN_END_READ, c->written > c->whole);
 	events_conn_gone(c);
 	if (c->held)
 		waiter_drop(&c->hold);
@@ -334,8 +335,9 @@ static ssize_t conn_recv(struct conn *c, char *to, size_t room)
 static void conn_read(struct conn *c)
 {
 	size_t room = 0;
-	char *to = frame_room(&c->in, c->want, &room);
-	ssize_t n = to ? conn_recv(c, to, MIN(room, READ_MOST)) : -1;
+	size_t want = MAX(c->want, frame_missing(&c->in));
+	char *to = frame_room(&c->in, want, &room);
+	ssize_t n = to ? conn_recv(c, to, MIN(room, MAX(want, READ_MOST))) : -1;
 	if (n > 0) {
 		frame_fed(&c->in, (size_t)n);
 		conn_lines(c);
@@ -429,11 +431,16 @@ static void conn_write(struct conn *c)
 {
 	ssize_t sent = 0;
 	c->dead |= c->out.failed;
+	bool drained = channel_unsure(&c->channel) && !c->dead && conn_drained(c);
 	if (conn_unread(c) > 0 && !c->dead)
 		sent = conn_send(c);
+	if (sent > 0 && drained) /* it lives, so what was drained was read */
+		channel_read(&c->channel);
 	c->dead |= sent < 0 && errno != EAGAIN;
 	c->reset |= sent < 0 && errno == ECONNRESET;
 	conn_wrote(c, sent > 0 ? (size_t)sent : 0);
+	if (sent > 0 && conn_unread(c) == 0)
+		channel_wrote(&c->channel);
 	c->dead |= conn_unread(c) > CONN_UNREAD_HARD;
 	conn_watch(c);
 	if (conn_finished(c) || (c->paused && !conn_full(c)))
@@ -549,6 +556,7 @@ static int conn_new(const struct peer *peer, int fd)
 	c->peer = *peer;
 	c->want = READ_LEAST;
 	c->hup.fd = -1;
+	channel_init(&c->channel, peer->pid, peer->uid);
 	frame_init(&c->in, CONN_LINE_MAX);
 	list_push(&conns.all, &c->by_all);
 	list_init(&c->by_dirty);

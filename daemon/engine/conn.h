@@ -18,12 +18,12 @@
 
 #include "common/frame.h"
 #include "common/list.h"
+#include "daemon/engine/core/owner.h"
 #include "daemon/engine/core/wait.h"
 #include "daemon/engine/loop.h"
 #include <sys/types.h>
 
-/* How it ended, as far as the client is concerned that what was written went to. What was not written it has not read.
- */
+/* Whether the client had read all that was written to it when it ended. What was not written is no part of that. */
 enum conn_end { CONN_END_READ, CONN_END_UNREAD };
 
 #define CONN_LINE_MAX ((size_t)16 << 20)
@@ -90,7 +90,6 @@ struct conn {
 	enum conn_end ended; /* from its end on */
 	bool has_session;
 	uint8_t session[16];
-	char tag[64];
 	unsigned bad_lines;
 	struct list subs; /* struct sub.by_conn, of events.c */
 	uint64_t process; /* whose part the peer is, by id; 0: nobody's */
@@ -98,6 +97,7 @@ struct conn {
 	bool held;        /* not read from until it is known whose part the peer is: until `awaited` has started */
 	uint64_t awaited;
 	struct waiter hold;
+	struct channel channel;
 };
 
 /* Serves the listening socket FD (owned by the keeper as well: never unlinked here). 0, or -1 with errno. */

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "daemon/engine/answers.h"
 #include "daemon/engine/capture.h"
+#include "daemon/engine/config_objects.h"
 #include "daemon/engine/conn.h"
 #include "daemon/engine/core/core.h"
 #include "daemon/engine/diary.h"
@@ -18,6 +19,7 @@
 #include "daemon/engine/keeperlink.h"
 #include "daemon/engine/loop.h"
 #include "daemon/engine/render.h"
+#include "daemon/engine/watch.h"
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -83,6 +85,8 @@ static void do_event(const struct proc *p, const struct inst *t, const char *wha
 	events_emit(topic, p ? what : "state", whose ? whose->i.uid : core.uid, buf_view(&members));
 }
 
+static void do_fail(struct want *w, const struct fault *f) { req_fail(w->call, f); }
+
 static const struct core_ops ops = {
 	.spawn = do_spawn,
 	.signal = do_signal,
@@ -92,6 +96,11 @@ static const struct core_ops ops = {
 	.forgotten = capture_forget,
 	.event = do_event,
 	.save = journal_add2,
+	.watch = watch_owner,
+	.unwatch = unwatch_owner,
+	.death = watch_death,
+	.failed = do_fail,
+	.tokens = tokens_reserve,
 };
 
 /* --- turns ---------------------------------------------------------------------------------------------------- */
@@ -142,6 +151,8 @@ static void turn_end(void)
 		conns_flush();
 	link_flush();
 	conns_flush();
+	if (core_changed()) /* what the clients have read by now is theirs */
+		engine_commit();
 	loop_deadline(MIN(timers_next(&core.timers), conns_deadline()));
 }
 
@@ -180,6 +191,7 @@ static void serve(const struct link_msg *m)
 	link_synced(m->synced.seq);
 	core_synced();
 	foreign_synced();
+	config_objects_make(table);
 	if (conns_init(ENGINE_LISTEN) < 0) {
 		log_error("cannot serve the socket: %m");
 		_exit(1);
@@ -352,6 +364,9 @@ static int start(void)
 	core.gid = getegid();
 	core.log_dir = log_dir;
 	core.random ^= (uint64_t)core.now;
+	core.wall = sys_clock(CLOCK_REALTIME) - core.now;
+	if (tokens_read(engine.state_dir, &core.token_ceiling) < 0)
+		return -1;
 	if (core_jobs(table) < 0 || capture_init(ENGINE_SCRATCH, engine.state_dir, engine.engines <= 1) < 0 ||
 	    journal_open(ENGINE_JOURNAL, on_record, NULL) < 0)
 		return -1;

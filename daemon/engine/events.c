@@ -98,6 +98,7 @@ static void sub_emit(struct sub *s, struct span tail)
 	buf_printf(out, "\"seq\":%llu,", (unsigned long long)s->seq);
 	buf_span(out, tail);
 	conn_dirty(s->conn);
+	channel_answered(&s->conn->channel);
 	rpc_stats.events++;
 }
 

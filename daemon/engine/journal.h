@@ -21,6 +21,14 @@ enum journal_type {
 	JOURNAL_JOB,      /* struct inst_image */
 	JOURNAL_ANSWER,   /* answers.h */
 	JOURNAL_OUT,      /* a link message that must arrive once */
+	JOURNAL_OWNER,    /* struct owner_image */
+	JOURNAL_OWNER_GONE, /* id */
+	JOURNAL_OBJECT,   /* struct obj_image, the key, the class's image */
+	JOURNAL_OBJECT_GONE, /* id: its holds and parts are gone with it */
+	JOURNAL_HOLD,     /* struct hold_image and the tag */
+	JOURNAL_HOLD_GONE, /* token */
+	JOURNAL_PART,     /* id of an object, and what its class has said */
+	JOURNAL_TOKENS,   /* the next one */
 };
 
 struct journal_stats {

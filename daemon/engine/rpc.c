@@ -43,13 +43,17 @@ static struct buf *answer_begin(struct conn *c, struct batch *b)
 	return out;
 }
 
-static void answer_end(struct conn *c, const struct batch *b)
+static void answer_end(struct conn *c, bool whole)
 {
-	if (!b)
+	if (!whole)
 		buf_putc(&c->out, '\n');
 	conn_dirty(c);
+	channel_answered(&c->channel);
 	rpc_stats.replies++;
 }
+
+/* Also of what is answered from the record: a line and what follows it, or a line without its end. */
+static bool is_whole(struct span answer) { return answer.n > 0 && memchr(answer.p, '\n', answer.n); }
 
 static void put_head(struct buf *out, struct span id)
 {
@@ -69,7 +73,7 @@ void rpc_put_fault(struct buf *out, struct span id, const struct fault *f)
 static void answer_fault(struct conn *c, struct batch *b, struct span id, const struct fault *f)
 {
 	rpc_put_fault(answer_begin(c, b), id, f);
-	answer_end(c, b);
+	answer_end(c, b != NULL);
 	rpc_stats.faults++;
 }
 
@@ -153,6 +157,19 @@ static bool is_recorded(const struct req *r)
 	return (r->cmd->flags & API_ONCE) && r->conn->has_session && r->id.n > 0;
 }
 
+void reply_raw(struct req *r, struct span bytes)
+{
+	assert(!r->batch);
+	r->answers_raw = true;
+	r->answer_raw = bytes;
+}
+
+static void put_raw(struct buf *out, struct span bytes)
+{
+	buf_printf(out, ",\"raw\":%zu}\n", bytes.n);
+	buf_span(out, bytes);
+}
+
 void reply_end(struct req *r)
 {
 	struct conn *c = r->conn;
@@ -162,11 +179,14 @@ void reply_end(struct req *r)
 		return;
 	}
 	struct buf *out = r->batch ? &r->batch->out : &c->out;
-	buf_putc(out, '}');
+	if (r->answers_raw)
+		put_raw(out, r->answer_raw);
+	else
+		buf_putc(out, '}');
 	struct span reply = {out->p + r->at, out->len - r->at};
 	if (is_recorded(r) && !out->failed)
 		answers_put(c->peer.uid, c->session, r->id, reply, loop_now());
-	answer_end(c, r->batch);
+	answer_end(c, r->batch || r->answers_raw);
 	req_free(r);
 }
 
@@ -189,8 +209,10 @@ static bool answer_again(struct req *r)
 		r->again = true;
 		return false;
 	}
+	if (r->batch && is_whole(reply))
+		return false; /* of another request: what was answered with raw bytes was in no batch */
 	buf_span(answer_begin(r->conn, r->batch), reply);
-	answer_end(r->conn, r->batch);
+	answer_end(r->conn, r->batch || is_whole(reply));
 	req_free(r);
 	return true;
 }
@@ -242,9 +264,9 @@ void rpc_conn_gone(struct conn *c)
 
 /* --- the envelope ------------------------------------------------------------------------------------------------ */
 
-enum envelope_member { ENV_JSONRPC, ENV_ID, ENV_METHOD, ENV_PARAMS, ENV_FDS, ENV_COUNT };
+enum envelope_member { ENV_JSONRPC, ENV_ID, ENV_METHOD, ENV_PARAMS, ENV_FDS, ENV_RAW, ENV_COUNT };
 
-static const char *const envelope_names[ENV_COUNT] = {"jsonrpc", "id", "method", "params", "fds"};
+static const char *const envelope_names[ENV_COUNT] = {"jsonrpc", "id", "method", "params", "fds", "raw"};
 
 static bool id_valid(struct span id)
 {
@@ -292,12 +314,15 @@ static int envelope_sort(struct span object, struct span ret[ENV_COUNT], struct 
 static int envelope_check(const struct span m[ENV_COUNT], struct fault *f)
 {
 	int64_t fds = 0;
+	uint64_t raw;
 	if (m[ENV_JSONRPC].p && !span_is(m[ENV_JSONRPC], "\"2.0\""))
 		return fault_set(f, FAULT_INVALID_REQUEST, "jsonrpc must be \"2.0\", or left out");
 	if (!m[ENV_METHOD].p || scan_type(m[ENV_METHOD]) != SCAN_STRING)
 		return fault_set(f, FAULT_INVALID_REQUEST, "method must be there, and a string");
 	if (m[ENV_FDS].p && (scan_i64(m[ENV_FDS], &fds) || fds < 0 || fds > CONN_FDS_MAX))
 		return fault_set(f, FAULT_INVALID_REQUEST, "fds must be an integer from 0 to %d", CONN_FDS_MAX);
+	if (m[ENV_RAW].p && scan_u64(m[ENV_RAW], &raw))
+		return fault_set(f, FAULT_INVALID_REQUEST, "raw must be the number of bytes that follow the line");
 	return 0;
 }
 
@@ -312,7 +337,8 @@ static int method_unknown(struct span method, struct fault *f)
 			 near ? near : "", near ? "?" : "");
 }
 
-static int req_method(struct req *r, struct span value, struct fault *f)
+/* Of the checked string VALUE; NULL and the fault (which may be NULL) when there is none. */
+static const struct api_cmd *method_find(struct span value, struct fault *f)
 {
 	AUTO_BUF text = BUF_INIT;
 	struct span method;
@@ -320,8 +346,29 @@ static int req_method(struct req *r, struct span value, struct fault *f)
 		scan_str(value, &text);
 		method = buf_view(&text);
 	}
-	r->cmd = api_find(method);
-	return r->cmd ? 0 : method_unknown(method, f);
+	const struct api_cmd *cmd = api_find(method);
+	if (!cmd && f)
+		method_unknown(method, f);
+	return cmd;
+}
+
+static bool takes_raw(struct span method)
+{
+	const struct api_cmd *cmd = method_find(method, NULL);
+	return cmd && (cmd->flags & API_RAW);
+}
+
+/* The bytes behind the line, of which RET->p stays NULL where nobody wants them: they are skipped then, whatever else
+ * is wrong with the request. False: they are wanted, and have not all come. */
+static bool raw_take(struct conn *c, const struct span m[ENV_COUNT], bool wanted, struct span *ret)
+{
+	uint64_t n = 0;
+	scan_u64(m[ENV_RAW], &n);
+	*ret = (struct span){NULL, n};
+	if (wanted && n <= CONN_LINE_MAX && takes_raw(m[ENV_METHOD]))
+		return frame_raw(&c->in, n, ret);
+	frame_skip(&c->in, n);
+	return true;
 }
 
 static int req_fds(struct req *r, struct span value, struct fault *f)
@@ -364,6 +411,20 @@ static int rule_batch(struct req *r, struct fault *f)
 	return 0;
 }
 
+static int rule_raw(struct req *r, struct fault *f)
+{
+	if (!r->has_raw)
+		return 0;
+	if (r->batch)
+		return fault_set(f, FAULT_INVALID_REQUEST, "no raw bytes can follow a batch");
+	if (!(r->cmd->flags & API_RAW))
+		return fault_set(f, FAULT_PARAMS, "%s takes no raw bytes", r->cmd->name);
+	if (r->raw.n <= CONN_LINE_MAX)
+		return 0;
+	fault_set(f, FAULT_TOO_LARGE, "at most %zu raw bytes follow a line", CONN_LINE_MAX);
+	return fault_data(f, "\"limit\":\"message\",\"max\":%zu", CONN_LINE_MAX);
+}
+
 static int rule_admin(struct req *r, struct fault *f)
 {
 	if (!(r->cmd->flags & API_ADMIN) || r->conn->peer.admin)
@@ -381,13 +442,14 @@ static int rule_stopping(struct req *r, struct fault *f)
 	return fault_set(f, FAULT_SHUTDOWN, "mpd is shutting down and starts nothing any more");
 }
 
-static int (*const rules[])(struct req *, struct fault *) = {rule_id, rule_room, rule_batch, rule_admin, rule_stopping};
+static int (*const rules[])(struct req *, struct fault *) = {rule_id,  rule_room,  rule_batch,
+							     rule_raw, rule_admin, rule_stopping};
 
 static int req_admit(struct req *r, const struct span m[ENV_COUNT], struct fault *f)
 {
 	int code = req_fds(r, m[ENV_FDS], f);
-	if (!code)
-		code = req_method(r, m[ENV_METHOD], f);
+	if (!code && !(r->cmd = method_find(m[ENV_METHOD], f)))
+		code = f->code;
 	for (size_t i = 0; !code && i < ARRAY_LEN(rules); i++)
 		code = rules[i](r, f);
 	return code;
@@ -412,16 +474,21 @@ static void request(struct conn *c, struct batch *b, struct span object)
 	struct span m[ENV_COUNT] = {{NULL, 0}};
 	struct fault f;
 	struct req *r = NULL;
-	rpc_stats.requests++;
+	struct span raw = {NULL, 0};
 	int code = envelope_sort(object, m, &f);
 	if (!code)
 		code = envelope_check(m, &f);
+	if (m[ENV_RAW].p && !raw_take(c, m, !code && !b, &raw))
+		return;
+	rpc_stats.requests++;
 	if (!code && !(r = req_new(c, b, m[ENV_ID])))
 		code = fault_set(&f, FAULT_INTERNAL, "out of memory");
 	if (code) {
 		answer_fault(c, b, m[ENV_ID], &f);
 		return;
 	}
+	r->has_raw = m[ENV_RAW].p;
+	r->raw = raw;
 	code = req_admit(r, m, &f);
 	if (!code && !answer_again(r))
 		code = req_run(r, m[ENV_PARAMS], &f);

@@ -23,6 +23,8 @@ struct req {
 	const struct api_cmd *cmd;
 	struct span id; /* raw JSON, the request's own copy; {NULL, 0}: not to be answered */
 	struct batch *batch;
+	bool has_raw;          /* bytes came behind the line ... */
+	struct span raw;       /* ... these; valid until the handler returns */
 	int fds[CONN_FDS_MAX]; /* claimed by "fds": n; what the handler does not take (sets to -1) is closed */
 	size_t nfds;
 	/* Set by the handler that parks: called when the request is cancelled, perhaps more than once, or when its
@@ -31,7 +33,10 @@ struct req {
 	bool (*cancel)(struct req *, bool gone);
 	void *wait; /* the handler's */
 	bool again; /* an engine before this one accepted it: its effect is there */
-	size_t at;  /* where its answer begins in the buffer; between reply_begin() and reply_end() */
+	/* Between reply_begin() and reply_end(): where its answer begins in the buffer, and what it sends along. */
+	size_t at;
+	bool answers_raw;
+	struct span answer_raw;
 	char id_text[RPC_ID_MAX];
 };
 
@@ -39,7 +44,7 @@ typedef int rpc_handler(struct req *, const void *args, struct fault *);
 /* One a command, by enum api_id; defined in commands.c. */
 extern rpc_handler *const rpc_handlers[CMD_COUNT];
 
-/* A whole line of the connection's. */
+/* A whole line of the connection's. Where its raw bytes have not all come nothing happens; it will come again. */
 void rpc_line(struct conn *, struct span line);
 void rpc_too_long(struct conn *);
 /* The connection is gone (full close): every open request of it is cancelled, silently. */
@@ -51,6 +56,8 @@ struct buf *reply_begin(struct req *);
 void reply_end(struct req *);
 /* In between: takes N descriptors, which go with the first byte of the line. Not in a batch. */
 void reply_fds(struct req *, const int *fds, size_t n);
+/* In between: BYTES follow the line, which says how many they are. They stay until reply_end(). Not in a batch. */
+void reply_raw(struct req *, struct span bytes);
 /* The request ends with the fault, and is freed. */
 void req_fail(struct req *, const struct fault *);
 /* An error that answers no request: its id is null. */

@@ -6,7 +6,20 @@ struct core core;
 
 void core_init(const struct core_ops *ops, nsec_t now)
 {
-	core = (struct core){.ops = ops, .now = now, .next_id = 1, .random = 0x9e3779b97f4a7c15u, .keep = NSEC_NEVER};
+	core = (struct core){.ops = ops,
+			     .now = now,
+			     .next_id = 1,
+			     .next_owner = 1,
+			     .next_obj = 1,
+			     .next_token = 1,
+			     .random = 0x9e3779b97f4a7c15u,
+			     .keep = NSEC_NEVER};
+	list_init(&core.owners);
+	list_init(&core.all_objs);
+	list_init(&core.dead_objs);
+	list_init(&core.dirty_objs);
+	list_init(&core.dirty_holds);
+	list_init(&core.dirty_parts);
 	list_init(&core.procs);
 	list_init(&core.ended);
 	list_init(&core.known);
@@ -41,6 +54,8 @@ void core_done(void)
 	for (size_t j = 0; j < core.njobs; j++)
 		job_done(&core.jobs[j]);
 	free(core.jobs);
+	objs_done();
+	owners_done();
 	timers_done(&core.timers);
 	core_drop();
 	core_drop();
@@ -94,6 +109,10 @@ int core_load(enum journal_type type, struct span body)
 	static int (*const loaders[])(struct span) = {
 		[JOURNAL_META] = load_meta,          [JOURNAL_PROC] = proc_load_image, [JOURNAL_TEXT] = proc_load_text,
 		[JOURNAL_FORGET] = proc_load_forget, [JOURNAL_JOB] = inst_load,
+		[JOURNAL_OWNER] = owner_load,        [JOURNAL_OWNER_GONE] = owner_load_gone,
+		[JOURNAL_OBJECT] = obj_load,         [JOURNAL_OBJECT_GONE] = obj_load_gone,
+		[JOURNAL_HOLD] = hold_load,          [JOURNAL_HOLD_GONE] = hold_load_gone,
+		[JOURNAL_PART] = obj_load_part,      [JOURNAL_TOKENS] = tokens_load,
 	};
 	if ((size_t)type >= ARRAY_LEN(loaders) || !loaders[type])
 		return -1;
@@ -109,8 +128,15 @@ void core_synced(void)
 		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
 			inst_synced(&core.jobs[j].insts[n]);
 	map_done(&core.gone);
+	objs_synced();
 	core.synced = true;
 	procs_expire();
+}
+
+bool core_changed(void)
+{
+	return !list_empty(&core.dirty) || !list_empty(&core.dirty_insts) || !list_empty(&core.dirty_objs) ||
+	       !list_empty(&core.dirty_holds) || !list_empty(&core.dirty_parts);
 }
 
 void core_save(void)
@@ -119,6 +145,7 @@ void core_save(void)
 		proc_save(LIST_ENTRY(core.dirty.next, struct proc, dirty), false);
 	while (!list_empty(&core.dirty_insts))
 		inst_save(LIST_ENTRY(core.dirty_insts.next, struct inst, dirty));
+	objs_save();
 	core_drop();
 }
 
@@ -135,6 +162,7 @@ void core_save_all(void)
 		for (uint32_t n = 0; n < core.jobs[j].ninsts; n++)
 			if (core.jobs[j].insts[n].known)
 				inst_save(&core.jobs[j].insts[n]);
+	objs_save_all();
 }
 
 uint64_t core_random(void)

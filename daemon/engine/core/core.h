@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state machine without system calls: processes, job instances, waiters, deadlines. It takes events and the time,
+ * The state machine without system calls: processes, job instances, objects, owners, waiters, deadlines. It takes events and the time,
  * and gives back actions through core_ops. libev, sockets, the journal and the keeper link are a shell around it.
  *
  * Order of a turn, kept by the shell: events change state → wait_pump() answers whom that concerns → core_save()
@@ -13,6 +13,7 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "daemon/engine/core/job.h"
+#include "daemon/engine/core/obj.h"
 #include "daemon/engine/core/proc.h"
 #include "daemon/engine/core/timer.h"
 #include "daemon/engine/core/wait.h"
@@ -30,6 +31,13 @@ struct core_ops {
 	void (*forgotten)(const struct proc *); /* its record goes: so does what belongs to it outside */
 	void (*event)(const struct proc *, const struct inst *, const char *what);
 	void (*save)(enum journal_type, const void *a, size_t na, const void *b, size_t nb);
+	/* The end of its process is to be told by owner_die(). -1: it is not there. CHANNEL: it is that connection's peer. */
+	int (*watch)(struct owner *, struct channel *);
+	void (*unwatch)(struct owner *); /* also of one that is not watched */
+	/* What the kernel tells of how that process ended. */
+	void (*death)(const struct owner *, struct death *ret);
+	void (*failed)(struct want *, const struct fault *); /* answer it; it is freed after */
+	void (*tokens)(uint64_t ceiling); /* those below are set aside: to be remembered for longer than mpd lives */
 };
 
 struct core {
@@ -56,6 +64,22 @@ struct core {
 	struct list dirty; /* struct proc.dirty */
 	struct list dirty_insts;
 	struct list dropped[2]; /* struct proc.by_all of those forgotten in this turn, in the one before */
+	struct list owners;          /* struct owner.by_all */
+	struct map owner_ids;        /* struct owner by id */
+	struct map owner_pids;       /* one of the struct owner by pid */
+	uint64_t next_owner;
+	struct list all_objs;        /* struct obj.by_all, in order of creation */
+	struct list dead_objs;       /* the same, deleted in this turn */
+	struct map objs;             /* struct obj by id */
+	struct map obj_names;        /* struct obj by key */
+	struct map objs_of, wants_of; /* how many, by uid */
+	size_t njoins;               /* requests that wait for processes */
+	struct map loaded_holds;     /* struct hold by token, until objs_synced() */
+	struct list dirty_objs, dirty_holds, dirty_parts;
+	uint64_t next_obj, next_token, token_ceiling;
+	bool tokens_dirty;
+	nsec_t wall; /* what is to be added to a time to have the time of day */
+
 	struct timers timers;
 	struct timer keep_timer;
 
@@ -80,6 +104,8 @@ int core_load(enum journal_type, struct span body);
 /* The keeper has told its whole table: settles what the old engine left half-done, and starts the jobs with autostart
  * of which the journal knows nothing. */
 void core_synced(void);
+/* Is there a change to be journaled? */
+bool core_changed(void);
 /* Journals every change since the last call. */
 void core_save(void);
 /* Journals everything, for a compaction. */

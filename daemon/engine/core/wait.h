@@ -3,7 +3,8 @@
  * Waiting: a subject is something that can change (a process, a job instance, output), a waiter is a parked request
  * that looks at one or more subjects. What changes is touched; the pump then lets the waiters of touched subjects
  * attempt, in the order in which they came, to a fixpoint, before the loop sleeps. So nobody is answered from within
- * somebody else's change: there is no recursion and one order.
+ * somebody else's change: there is no recursion and one order. Where a subject is first come, first served, only its
+ * first waiter attempts, and the next one when that has ended.
  *
  * 1. A waiter ends exactly once: by its attempt (done), its deadline (expire) or from outside (waiter_drop).
  * 2. Ending takes it off all its subjects first, in O(subjects).
@@ -17,13 +18,14 @@
 struct subject {
 	struct list waiters; /* struct wait_link.by_subject, in order of arrival */
 	struct list ready;   /* on the core's ready list while touched */
+	bool fifo;           /* who cannot end keeps those behind it from attempting */
 };
 
-enum step { STEP_WAIT, STEP_DONE };
+enum step { STEP_WAIT, STEP_DONE, STEP_FAIL /* a want's: it ends with a fault */ };
 
 struct waiter;
 struct wait_ops {
-	enum step (*attempt)(struct waiter *); /* may it end now? No side effects but on itself */
+	enum step (*attempt)(struct waiter *); /* may it end now? Waits on a fifo subject may take what they end with */
 	void (*done)(struct waiter *);         /* answers and frees; the waiter is on no subject any more */
 	void (*expire)(struct waiter *);       /* the same for its deadline */
 };
@@ -37,8 +39,9 @@ struct wait_link {
 struct waiter {
 	const struct wait_ops *ops;
 	struct timer timer;
-	struct wait_link *links; /* one a subject, owned */
+	struct wait_link *links; /* one a subject; owned, or `one` */
 	size_t nlinks;
+	struct wait_link one;
 };
 
 void subject_init(struct subject *);
@@ -55,5 +58,7 @@ int waiter_park(struct waiter *, const struct wait_ops *, struct subject *const 
 void waiter_drop(struct waiter *);
 /* Lets all waiters of touched subjects attempt, until nothing is touched. */
 void wait_pump(void);
+/* Leaves all its subjects for another one, as the last; its deadline stays. */
+void waiter_move(struct waiter *, struct subject *);
 
 #endif

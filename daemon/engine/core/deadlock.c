@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deadlocks: who waits for whom, and whether a wait can still end.
+ *
+ * An owner is stuck when each of its threads that wants or has anything waits, and each of those waits could be ended
+ * only by stuck ones. That is the greatest fixpoint, found by a walk that takes whom it has met before for stuck; what
+ * it finds is exact where an owner has one thread. A thread that holds something and waits for nothing can still act.
+ */
+#include "common/scan.h"
+#include "daemon/engine/core/core.h"
+
+#define CYCLE_MAX 64
+
+/* One step of a cycle: the waiter waits for what the holder has. */
+struct edge {
+	const struct want *want;
+	const struct thread *holder;
+};
+
+struct walk {
+	const struct owner *met[256];
+	size_t nmet;
+	struct edge path[CYCLE_MAX];
+	size_t npath, ncycle; /* ncycle: of the first cycle that was closed */
+	struct edge cycle[CYCLE_MAX];
+	const struct want *extra; /* a want that is about to wait */
+	bool full;                /* too large to be told: nobody is accused */
+};
+
+void holders_add(struct holders *hs, struct thread *t)
+{
+	if (hs->n == hs->room) {
+		size_t room = hs->room ? 2 * hs->room : 8;
+		struct thread **v = realloc(hs->v, room * sizeof(*v));
+		if (!v) {
+			hs->open = true;
+			return;
+		}
+		hs->v = v;
+		hs->room = room;
+	}
+	hs->v[hs->n++] = t;
+}
+
+static bool stuck(struct walk *, const struct owner *);
+
+/* Could nobody but stuck ones end this wait? */
+static bool want_stuck(struct walk *walk, const struct want *w)
+{
+	struct holders hs = {.open = !w->ops->holders};
+	if (!hs.open)
+		w->ops->holders(w, &hs);
+	bool all = !hs.open && hs.n > 0;
+	for (size_t i = 0; all && i < hs.n; i++) {
+		if (walk->npath == CYCLE_MAX) {
+			walk->full = true;
+			all = false;
+			break;
+		}
+		walk->path[walk->npath++] = (struct edge){w, hs.v[i]};
+		all = stuck(walk, hs.v[i]->owner);
+		walk->npath--;
+	}
+	free(hs.v);
+	return all;
+}
+
+/* The cycle is what of the path lies behind the last edge into O. */
+static void cycle_close(struct walk *walk, const struct owner *o)
+{
+	size_t from = 0;
+	for (size_t e = 0; e + 1 < walk->npath; e++)
+		if (walk->path[e].holder->owner == o)
+			from = e + 1;
+	walk->ncycle = walk->npath - from;
+	memcpy(walk->cycle, walk->path + from, walk->ncycle * sizeof(walk->path[0]));
+}
+
+static bool met_before(struct walk *walk, const struct owner *o)
+{
+	for (size_t i = 0; i < walk->nmet; i++) {
+		if (walk->met[i] != o)
+			continue;
+		if (!walk->ncycle)
+			cycle_close(walk, o);
+		return true;
+	}
+	return false;
+}
+
+static bool thread_stuck(struct walk *walk, const struct thread *t)
+{
+	const struct want *extra = walk->extra && walk->extra->thread == t ? walk->extra : NULL;
+	const struct want *w;
+	if (list_empty(&t->wants) && !extra)
+		return list_empty(&t->has);
+	if (extra && !want_stuck(walk, extra))
+		return false;
+	LIST_EACH (w, &t->wants, by_thread)
+		if (!want_stuck(walk, w))
+			return false;
+	return true;
+}
+
+static bool wants_anything(const struct walk *walk, const struct owner *o)
+{
+	const struct thread *t;
+	if (walk->extra && walk->extra->thread->owner == o)
+		return true;
+	LIST_EACH (t, &o->threads, by_owner)
+		if (!list_empty(&t->wants))
+			return true;
+	return false;
+}
+
+static bool stuck(struct walk *walk, const struct owner *o)
+{
+	const struct thread *t;
+	if (met_before(walk, o))
+		return true;
+	if (walk->nmet == ARRAY_LEN(walk->met))
+		walk->full = true;
+	if (walk->full || !wants_anything(walk, o))
+		return false;
+	walk->met[walk->nmet++] = o;
+	LIST_EACH (t, &o->threads, by_owner)
+		if (!thread_stuck(walk, t))
+			return false;
+	return true;
+}
+
+/* --- what is told --------------------------------------------------------------------------------------------------- */
+
+static void put_edge(struct buf *b, const struct edge *e, uid_t uid)
+{
+	buf_puts(b, "{\"waiter\":");
+	who_put(b, e->want->thread);
+	if (e->want->obj) {
+		buf_puts(b, ",\"object\":");
+		scan_put_str(b, span_of(obj_name(e->want->obj, uid)));
+		buf_printf(b, ",\"kind\":\"%s\"", e->want->obj->class->name);
+	} else {
+		buf_puts(b, ",\"what\":\"join\"");
+	}
+	buf_puts(b, ",\"holder\":");
+	who_put(b, e->holder);
+	buf_putc(b, '}');
+}
+
+static void put_cycle(struct buf *b, const struct walk *walk, uid_t uid)
+{
+	buf_puts(b, "\"cycle\":[");
+	for (size_t i = 0; i < walk->ncycle; i++) {
+		if (i)
+			buf_putc(b, ',');
+		put_edge(b, &walk->cycle[i], uid);
+	}
+	buf_putc(b, ']');
+}
+
+static void say_cycle(struct buf *b, const struct walk *walk, uid_t uid)
+{
+	for (size_t i = 0; i < walk->ncycle; i++) {
+		const struct edge *e = &walk->cycle[i];
+		buf_puts(b, i ? "; " : "");
+		who_say(b, e->want->thread);
+		buf_printf(b, " waits for %s, held by ", e->want->obj ? obj_name(e->want->obj, uid) : "the end of");
+		who_say(b, e->holder);
+	}
+}
+
+/* Nobody waits for one that has nothing: no walk is needed for it. */
+static bool has_anything(const struct owner *o)
+{
+	const struct thread *t;
+	if (core.njoins)
+		return true; /* somebody may wait for its end */
+	LIST_EACH (t, &o->threads, by_owner)
+		if (!list_empty(&t->has))
+			return true;
+	return false;
+}
+
+static bool in_cycle(const struct walk *walk, const struct want *w)
+{
+	for (size_t i = 0; i < walk->ncycle; i++)
+		if (walk->cycle[i].want == w)
+			return true;
+	return false;
+}
+
+int deadlock_check(const struct want *w, struct fault *f)
+{
+	static struct walk walk;
+	const struct owner *o = w->thread->owner;
+	if (!w->ops->holders || !has_anything(o))
+		return 0;
+	walk.nmet = walk.npath = walk.ncycle = 0;
+	walk.full = false;
+	walk.extra = w;
+	bool is = stuck(&walk, o) && !walk.full && in_cycle(&walk, w);
+	walk.extra = NULL;
+	/* Alone with itself and a deadline: as with Python's locks, it waits that long. */
+	if (!is || (walk.ncycle == 1 && w->timeout != NSEC_NEVER))
+		return 0;
+	AUTO_BUF said = BUF_INIT, data = BUF_INIT;
+	uid_t uid = w->thread->owner->i.uid;
+	say_cycle(&said, &walk, uid);
+	put_cycle(&data, &walk, uid);
+	fault_set(f, FAULT_DEADLOCK, "%s.%s %s would wait for ever: %s", w->obj ? w->obj->class->name : "process",
+		  w->ops->what, w->obj ? obj_said(w->obj) : "", buf_str(&said));
+	return fault_data(f, "%s", buf_str(&data));
+}
+
+/* --- the graph ------------------------------------------------------------------------------------------------------ */
+
+static bool may_see(uid_t uid, const struct owner *o) { return uid == 0 || uid == core.uid || o->i.uid == uid; }
+
+static void put_wait(struct buf *b, const struct want *w, uid_t uid)
+{
+	struct holders hs = {.open = false};
+	if (w->ops->holders)
+		w->ops->holders(w, &hs);
+	buf_puts(b, "{\"waiter\":");
+	who_put(b, w->thread);
+	buf_printf(b, ",\"what\":\"%s.%s\",\"since\":%.3f", w->obj ? w->obj->class->name : "process", w->ops->what,
+		   (double)(core.now - w->since) / (double)NSEC_PER_SEC);
+	if (w->obj) {
+		buf_puts(b, ",\"object\":");
+		scan_put_str(b, span_of(obj_name(w->obj, uid)));
+		buf_printf(b, ",\"kind\":\"%s\"", w->obj->class->name);
+	}
+	buf_puts(b, ",\"holders\":[");
+	for (size_t i = 0; i < hs.n; i++) {
+		if (i)
+			buf_putc(b, ',');
+		who_put(b, hs.v[i]);
+	}
+	buf_puts(b, "]}");
+	free(hs.v);
+}
+
+static void put_waits(struct buf *b, uid_t uid)
+{
+	const struct owner *o;
+	const struct thread *t;
+	const struct want *w;
+	const char *sep = "";
+	LIST_EACH (o, &core.owners, by_all)
+		LIST_EACH (t, &o->threads, by_owner)
+			LIST_EACH (w, &t->wants, by_thread) {
+				if (!may_see(uid, o))
+					continue;
+				buf_puts(b, sep);
+				put_wait(b, w, uid);
+				sep = ",";
+			}
+}
+
+/* Each cycle once: at the oldest owner in it. */
+static bool tells(const struct walk *walk, const struct owner *o)
+{
+	bool own = false;
+	for (size_t i = 0; i < walk->ncycle; i++) {
+		const struct owner *other = walk->cycle[i].want->thread->owner;
+		own |= other == o;
+		if (other->i.id < o->i.id)
+			return false;
+	}
+	return own;
+}
+
+static void put_deadlocks(struct buf *b, uid_t uid)
+{
+	static struct walk walk;
+	const struct owner *o;
+	const char *sep = "";
+	LIST_EACH (o, &core.owners, by_all) {
+		walk = (struct walk){.extra = NULL};
+		if (!may_see(uid, o) || !stuck(&walk, o) || walk.full || !tells(&walk, o))
+			continue;
+		buf_printf(b, "%s{", sep);
+		put_cycle(b, &walk, uid);
+		buf_putc(b, '}');
+		sep = ",";
+	}
+}
+
+void graph_put(struct buf *b, uid_t uid)
+{
+	buf_puts(b, "{\"waits\":[");
+	put_waits(b, uid);
+	buf_puts(b, "],\"deadlocks\":[");
+	put_deadlocks(b, uid);
+	buf_puts(b, "]}");
+}

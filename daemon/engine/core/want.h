@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A want: a request of an owner's thread for something an object gives, now or later. What kind of thing is a table of
+ * rules (want_ops); queueing, deadlines, order, deaths and deadlocks are here, once for all.
+ *
+ * 1. A want ends exactly once: granted or failed (the shell is told), or abandoned (it is not).
+ * 2. Hand-off is strictly first come, first served: who comes attempts only if nobody waits before it, but for verbs
+ *    that must overtake (an rlock's holder).
+ * 3. One that waits is on its subject's list, its thread's wants and its object's.
+ */
+#ifndef MPD_WANT_H
+#define MPD_WANT_H
+
+#include "daemon/engine/core/owner.h"
+#include "daemon/engine/core/wait.h"
+
+struct obj;
+struct want;
+
+/* Those who could make a wait end. */
+struct holders {
+	struct thread **v;
+	size_t n, room;
+	bool open; /* others could, too */
+};
+void holders_add(struct holders *, struct thread *);
+
+struct want_ops {
+	size_t size;      /* of the struct that begins with the want */
+	const char *what; /* the method's verb, "acquire" */
+	/* Once, on arrival. NULL: nothing to do. STEP_WAIT: go on and attempt. */
+	enum step (*enter)(struct want *, struct fault *);
+	/* May it attempt although others wait? NULL: no. */
+	bool (*overtakes)(const struct want *);
+	/* May it be granted? STEP_DONE: it was, the object has changed. STEP_FAIL: with the fault. */
+	enum step (*attempt)(struct want *, struct fault *);
+	/* Its time is over (at once with timeout 0, before it ever waited). NULL: TIMEOUT, WOULD_BLOCK. STEP_WAIT: it waits
+	 * on, where `subject` now says, without a deadline. */
+	enum step (*expire)(struct want *, struct fault *);
+	/* It goes before it was granted: cancelled, or its owner or object is gone. NULL: nothing to do. */
+	void (*abandon)(struct want *);
+	/* Asked to end by its client, which still listens. STEP_WAIT: it ends by itself, later, with CANCELLED.
+	 * NULL: abandoned at once. */
+	enum step (*cancel)(struct want *);
+	/* Where it waits. */
+	struct subject *(*subject)(const struct want *);
+	/* Who could make it end; for deadlocks. NULL: anybody. */
+	void (*holders)(const struct want *, struct holders *);
+};
+
+struct want {
+	struct waiter waiter;
+	const struct want_ops *ops;
+	struct obj *obj;
+	struct thread *thread;
+	struct channel *channel;
+	struct list by_thread, by_obj;
+	void *call;                     /* the shell's */
+	void (*answer)(struct want *); /* the shell's: it was granted */
+	struct hold *hold; /* what it was granted, where that is a hold */
+	nsec_t since;
+	nsec_t timeout;  /* as asked for; NSEC_NEVER: none */
+	enum step step;  /* how its last attempt ended */
+	bool cancelled;  /* its client has asked for its end */
+	bool unanswered; /* nobody listens for its answer: nothing to be unsure about */
+};
+
+/* Runs a want that lies with the caller: STEP_DONE: granted; STEP_FAIL: with the fault; STEP_WAIT: a copy of it (*RET)
+ * waits and will end by core_ops.granted or .failed. The caller has set ops, obj, thread, channel, timeout, and what
+ * the kind of want needs. */
+enum step want_run(struct want *, struct want **ret, struct fault *);
+/* Its client has asked for its end, or (GONE) will never hear of it. True: it has ended, without another word. */
+bool want_cancel(struct want *, bool gone);
+/* Ends it with the fault. */
+void want_fail(struct want *, const struct fault *);
+/* It waits from now on where ops->subject() says, as the last there. */
+void want_move(struct want *);
+/* It has no deadline any more. */
+void want_timeless(struct want *);
+
+/* --- deadlock.c --- */
+
+/* Would it wait for ever, because all who could end its wait wait for it? Then DEADLOCK with the cycle. Called before W
+ * waits. */
+int deadlock_check(const struct want *, struct fault *);
+/* {"waits":[...],"deadlocks":[...]}, of those UID may see (0: all). */
+void graph_put(struct buf *, uid_t uid);
+
+#endif
