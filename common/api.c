@@ -417,6 +417,7 @@ void api_describe(const struct api_cmd *cmd, struct buf *out)
 	put_flag(out, "blocks", cmd->flags & API_BLOCKS);
 	put_flag(out, "once", cmd->flags & API_ONCE);
 	put_flag(out, "admin", cmd->flags & API_ADMIN);
+	put_flag(out, "raw", cmd->flags & API_RAW);
 	buf_puts(out, "\"params\":[");
 	for (size_t i = 0; i < cmd->nargs; i++) {
 		buf_puts(out, i ? "," : "");

@@ -37,6 +37,7 @@ enum api_cmd_flags {
 	API_BLOCKS = 1, /* may wait: not in a batch */
 	API_ONCE = 2,   /* not idempotent: a session's answer is recorded */
 	API_ADMIN = 4,  /* root and the daemon's own user only */
+	API_RAW = 8,    /* takes raw bytes behind its line */
 };
 
 struct api_arg {

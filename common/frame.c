@@ -2,9 +2,11 @@
 /*
  * The line splitter of frame.h.
  *
- * 1. at <= seen <= in.len, and there is no newline in [at, seen): no byte is searched twice.
- * 2. While skipping, nothing of the line is held once it was searched: at == seen == in.len.
- * 3. Bytes move only in frame_trim(), which frame_room() calls: a line that came out stays where it is until then.
+ * 1. at <= seen <= in.len, and there is no newline in [at, seen): no byte is searched twice, but those of a line that
+ *    waits for its raw bytes.
+ * 2. While skipping, nothing is held once it was looked at: at == seen == in.len.
+ * 3. There is not both: raw bytes to be skipped, and a line that waits for its own.
+ * 4. Bytes move only in frame_trim(), which frame_room() calls: a line that came out stays where it is until then.
  */
 #include "common/frame.h"
 #include <assert.h>
@@ -68,14 +70,28 @@ static enum frame_step more(struct frame *f)
 	return FRAME_MORE;
 }
 
+/* Raw bytes that are nobody's; true when they are all behind us. */
+static bool skipped(struct frame *f)
+{
+	size_t n = (size_t)MIN(f->skip, frame_held(f));
+	f->skip -= n;
+	f->at += n;
+	f->seen = MAX(f->seen, f->at);
+	return f->skip == 0;
+}
+
 enum frame_step frame_next(struct frame *f, struct span *ret_line)
 {
+	if (frame_missing(f) || (f->skip && !skipped(f)))
+		return FRAME_MORE;
+	f->need = 0;
 	size_t left = f->in.len - f->seen;
 	const char *newline = left ? memchr(f->in.p + f->seen, '\n', left) : NULL;
 	if (!newline)
 		return more(f);
 	struct span line = {f->in.p + f->at, (size_t)(newline - f->in.p) - f->at};
 	bool too_long = f->skipping || line.n > f->max;
+	f->line = f->at;
 	f->at = f->seen = (size_t)(newline - f->in.p) + 1;
 	f->skipping = false;
 	if (too_long)
@@ -84,3 +100,18 @@ enum frame_step frame_next(struct frame *f, struct span *ret_line)
 	*ret_line = line;
 	return FRAME_LINE;
 }
+
+bool frame_raw(struct frame *f, size_t n, struct span *ret_bytes)
+{
+	if (n > frame_held(f)) {
+		f->need = f->at - f->line + n;
+		f->at = f->seen = f->line;
+		return false;
+	}
+	*ret_bytes = (struct span){f->in.p + f->at, n};
+	f->at += n;
+	f->seen = f->at;
+	return true;
+}
+
+void frame_skip(struct frame *f, uint64_t n) { f->skip += MIN(n, UINT64_MAX - f->skip); }

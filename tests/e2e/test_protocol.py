@@ -20,7 +20,7 @@ import time
 
 import pytest
 
-from harness import BUILD, ConnectionLost, RpcError, SLOW, alive, open_fds, readable, spawn, until
+from harness import BUILD, Connection, ConnectionLost, RpcError, SLOW, alive, open_fds, readable, spawn, until
 
 MIB = 1 << 20
 LINE_MAX = 16 * MIB
@@ -142,7 +142,7 @@ def test_without_id_errors_are_not_answered_either(conn, method, params):
 @pytest.mark.parametrize("line", [
     "3", "null", '"mpd.ping"', "{}", '{"id":1}', '{"id":1,"method":3}', '{"id":1,"method":null}', '{"method":["mpd.ping"]}',
     '{"jsonrpc":"1.0","id":1,"method":"mpd.ping"}', '{"jsonrpc":2.0,"id":1,"method":"mpd.ping"}',
-    '{"id":1,"method":"mpd.ping","parms":{}}', '{"id":1,"Method":"mpd.ping"}', '{"id":1,"method":"mpd.ping","raw":3}',
+    '{"id":1,"method":"mpd.ping","parms":{}}', '{"id":1,"Method":"mpd.ping"}', '{"id":1,"method":"mpd.ping","raw":-1}', '{"id":1,"method":"mpd.ping","raw":"3"}', '{"id":1,"method":"mpd.ping","raw":1.5}',
     '{"id":1,"method":"mpd.ping","fds":-1}', '{"id":1,"method":"mpd.ping","fds":"1"}', '{"id":1,"method":"mpd.ping","fds":1}',
 ])
 def test_what_is_no_request(conn, line):
@@ -857,6 +857,138 @@ def test_a_client_that_reads_nothing_after_a_half_close_is_waited_for_and_then_c
     assert cpu(pid) - before < 0.5 * SLOW
     assert [conn.recv()["id"] for _ in range(2)] == [1, 2]
     assert closed(conn)
+
+
+# --- 9: raw bytes ---------------------------------------------------------------------------------------------------
+
+ANY_BYTES = bytes(range(256)) + b'\n{"id":"inside","method":"mpd.ping"}\n'
+
+
+def put(number, data, **more):
+    return Connection.line({"id": number, "method": "queue.put", "params": {"name": "q"}, "raw": len(data), **more}) + data
+
+
+def get(number, **params):
+    return {"id": number, "method": "queue.get", "params": {"name": "q", "want": "raw", **params}}
+
+
+def recv_raw(conn):
+    """The next reply, and the bytes behind it."""
+    reply = conn.recv()
+    while len(conn.buffer) < reply.get("raw", 0):
+        more = conn.sock.recv(MIB)
+        assert more, "closed amid raw bytes"
+        conn.buffer += more
+    data, conn.buffer = conn.buffer[:reply.get("raw", 0)], conn.buffer[reply.get("raw", 0):]
+    return reply, data
+
+
+def send_aside(conn, data):
+    """Sends what the daemon may not take at once; to be joined."""
+    writer = threading.Thread(target=conn.sock.sendall, args=(data,))
+    writer.start()
+    return writer
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", ANY_BYTES, os.urandom(64 << 10), os.urandom(MIB), bytes(LINE_MAX)],
+                         ids=["none", "newline", "any", "64k", "1M", "16M"])
+def test_raw_bytes_come_back_as_they_went(conn, data):
+    writer = send_aside(conn, put(1, data) + Connection.line(get(2)))
+    assert conn.recv()["result"]["id"]
+    reply, got = recv_raw(conn)
+    assert reply["raw"] == len(data) and reply["result"]["bytes"] is True and got == data
+    writer.join()
+    ping(conn)
+
+
+def test_raw_bytes_in_pieces(conn):
+    stream = put(1, ANY_BYTES) + Connection.line(get(2))
+    for at in range(len(stream)):
+        conn.sock.sendall(stream[at:at + 1])
+    assert "result" in conn.recv()
+    assert recv_raw(conn)[1] == ANY_BYTES
+    ping(conn)
+
+
+def test_raw_bytes_pipelined_with_lines_between(conn):
+    rng = random.Random(12)
+    items = [rng.randbytes(rng.choice((0, 1, 100, 5000, 70000))) for _ in range(300)]
+    stream = b"".join(put(n, item) + Connection.line({"id": f"p{n}", "method": "mpd.ping"}) + Connection.line(get(f"g{n}"))
+                      for n, item in enumerate(items))
+    writer = send_aside(conn, stream)
+    for n, item in enumerate(items):
+        assert conn.recv()["id"] == n
+        assert conn.recv() == {"jsonrpc": "2.0", "id": f"p{n}", "result": "pong"}
+        reply, data = recv_raw(conn)
+        assert (reply["id"], data) == (f"g{n}", item)
+    writer.join()
+    ping(conn)
+
+
+def refused(conn, stream):
+    """What the stream is answered with, once, and its bytes are not lines."""
+    writer = send_aside(conn, stream)
+    reply = conn.recv()
+    writer.join()
+    ping(conn)
+    return symbol(reply) if isinstance(reply, dict) else [symbol(each) for each in reply]
+
+
+@pytest.mark.parametrize("change, expected", [
+    ({"method": "mpd.ping"}, "PARAMS"), ({"method": "mpd.pin"}, "METHOD"), ({"params": []}, "PARAMS"),
+    ({"params": {"nam": "q"}}, "PARAMS"), ({"id": 1.5}, "INVALID_REQUEST"), ({"method": 3}, "INVALID_REQUEST"),
+    ({"wrong": 1}, "INVALID_REQUEST"), ({"fds": 1}, "INVALID_REQUEST"), ({"jsonrpc": "1.0"}, "INVALID_REQUEST"),
+])
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_the_raw_bytes_of_what_is_refused_are_skipped(conn, change, expected, size):
+    assert refused(conn, put(1, b"\n" * size, **change)) == expected
+
+
+def test_too_many_raw_bytes_are_skipped_as_they_come(mpd, conn):
+    pid = mpd.engine_pid()
+    before = rss(pid)
+    assert refused(conn, put(1, b"\n" * (LINE_MAX + 1))) == "TOO_LARGE"
+    if "asan" not in BUILD.name:
+        assert rss(pid) < before + 4 * MIB
+
+
+def test_raw_bytes_in_a_batch(conn):
+    requests = [{"id": 1, "method": "queue.put", "params": {"name": "q"}, "raw": 3},
+                {"id": 2, "method": "mpd.ping", "raw": 4}]
+    assert refused(conn, Connection.line(requests) + b"\n" * 7) == ["INVALID_REQUEST", "INVALID_REQUEST"]
+
+
+def test_raw_bytes_that_end_early_are_not_executed(mpd):
+    for data in put(1, b"xyz")[:-1], put(1, b""), put(1, b"\n" * MIB)[:-1]:
+        with mpd.connect() as conn:
+            writer = send_aside(conn, data)
+            writer.join()
+            conn.sock.shutdown(socket.SHUT_WR)
+            if data.endswith(b"\n") and len(data) < 1000:
+                assert "result" in conn.recv()
+            assert closed(conn)
+    assert mpd.rpc("queue.size", name="q")["size"] == 1
+
+
+def test_raw_bytes_without_id(mpd, conn):
+    conn.send_line(put(1, ANY_BYTES).replace(b'"id":1,', b""))
+    ping(conn)
+    assert mpd.rpc("queue.size", name="q")["size"] == 1
+
+
+def test_an_answer_with_raw_bytes_comes_again(mpd):
+    with mpd.connect() as conn:
+        session = conn.hello()
+        conn.sock.sendall(put("p", ANY_BYTES) + put("o", b"other") + Connection.line(get("g")))
+        first = conn.recv(), conn.recv(), recv_raw(conn)
+        assert first[2][1] == ANY_BYTES
+    mpd.kill_engine()
+    with mpd.connect() as conn:
+        conn.hello(session)
+        conn.sock.sendall(put("p", ANY_BYTES) + put("o", b"other") + Connection.line(get("g")))
+        assert (conn.recv(), conn.recv(), recv_raw(conn)) == first
+        ping(conn)
+    assert mpd.rpc("queue.size", name="q")["size"] == 1
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* common/frame: the same lines however the stream is cut, long ones skipped unstored, memory given back. */
+/*
+ * common/frame: the same lines and raw bytes however the stream is cut, what nobody wants skipped unstored, memory
+ * given back.
+ */
 #include "common/frame.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,17 +19,32 @@ static void feed(struct frame *f, const char *p, size_t n)
 	frame_fed(f, n);
 }
 
-/* Takes all lines there are, written down in OUT: "line|", and "!" for one that was too long. */
+/* How many raw bytes the line asks for: it ends with "+N" where it wants them, with "-N" where it does not. */
+static size_t asks(struct span line, char how)
+{
+	const char *at = memrchr(line.p, how, line.n);
+	return at ? strtoul(at + 1, NULL, 10) : 0;
+}
+
+/* Takes all lines there are, written down in OUT: "line|" or "line|(raw)", and "!" for one that was too long. */
 static void drain(struct frame *f, struct buf *out)
 {
-	struct span line;
+	struct span line, raw;
 	enum frame_step step;
 	while ((step = frame_next(f, &line)) != FRAME_MORE) {
-		if (step == FRAME_LINE)
+		size_t n = step == FRAME_LINE ? asks(line, '+') : 0;
+		if (n && !frame_raw(f, n, &raw))
+			continue;
+		if (step == FRAME_LINE) {
 			buf_span(out, line);
+			frame_skip(f, asks(line, '-'));
+		}
 		buf_putc(out, step == FRAME_LINE ? '|' : '!');
+		if (n)
+			buf_printf(out, "(%.*s)", (int)raw.n, raw.p);
 	}
-	assert_true(frame_held(f) <= f->max);
+	assert_true(frame_held(f) <= f->max + 1 + 9);
+	assert_true(!f->skip || frame_held(f) == 0);
 }
 
 static const struct {
@@ -47,6 +65,13 @@ static const struct {
 	{"123456789012345678901234567890\n", 8, "!"},
 	{"123456789012345678901234567890\n1234567890\nok\n\n", 8, "!!ok||"},
 	{"x\n\n", 0, "!|"},
+	{"a+3\nxyzb\n", 8, "a+3|(xyz)b|"},
+	{"a+3\r\n\n\r\nb\n", 8, "a+3|(\n\r\n)b|"},
+	{"+9\n123456789+1\n\n+2\nab\n", 3, "+9|(123456789)+1|(\n)+2|(ab)|"},
+	{"a+3\nxy", 8, ""},
+	{"a-3\n\n\n\nb\n-2\n", 8, "a-3|b|-2|"},
+	{"-9\n12345678\nc+1\nd-1\ne\n", 4, "-9|c+1|(d)-1||"},
+	{"12345+1\nx\n-4\n+1\n2b\n", 6, "!x|-4|b|"},
 };
 
 static void test_lines_are_the_same_for_every_pair_of_cuts(void **state)
@@ -142,6 +167,62 @@ static void test_a_long_line_is_never_stored(void **state)
 	frame_done(&f);
 }
 
+static void test_what_is_skipped_is_never_stored(void **state)
+{
+	(void)state;
+	struct frame f;
+	struct span line;
+	char piece[4096];
+	memset(piece, '\n', sizeof(piece));
+	frame_init(&f, 8);
+	feed(&f, "raw\n", 4);
+	assert_int_equal(frame_next(&f, &line), FRAME_LINE);
+	frame_skip(&f, UINT64_MAX);
+	frame_skip(&f, UINT64_MAX);
+	for (int i = 0; i < 1000; i++) {
+		feed(&f, piece, sizeof(piece));
+		assert_int_equal(frame_next(&f, &line), FRAME_MORE);
+		assert_int_equal(frame_held(&f), 0);
+		assert_true(f.in.cap <= 2 * sizeof(piece));
+	}
+	frame_done(&f);
+}
+
+static void test_what_is_missing_is_known(void **state)
+{
+	(void)state;
+	struct frame f;
+	struct span line, raw;
+	AUTO_BUF text = BUF_INIT;
+	size_t n = 1 << 20, room;
+	memset(buf_room(&text, n), 'x', n);
+	frame_init(&f, 8);
+	assert_int_equal(frame_missing(&f), 0);
+	feed(&f, "one\nraw\nxxx", 11);
+	assert_int_equal(frame_next(&f, &line), FRAME_LINE);
+	assert_int_equal(frame_next(&f, &line), FRAME_LINE);
+	assert_false(frame_raw(&f, n, &raw));
+	assert_int_equal(frame_missing(&f), n - 3);
+	assert_int_equal(frame_next(&f, &line), FRAME_MORE);
+	feed(&f, text.p, n - 4);
+	assert_int_equal(frame_next(&f, &line), FRAME_MORE);
+	assert_int_equal(frame_missing(&f), 1);
+	assert_non_null(frame_room(&f, 1, &room));
+	feed(&f, "xtwo\n", 5);
+	assert_int_equal(frame_missing(&f), 0);
+	assert_int_equal(frame_next(&f, &line), FRAME_LINE);
+	assert_true(span_is(line, "raw"));
+	assert_true(frame_raw(&f, n, &raw));
+	text.len = n;
+	assert_true(span_eq(raw, buf_view(&text)));
+	assert_int_equal(frame_next(&f, &line), FRAME_LINE);
+	assert_true(span_is(line, "two"));
+	assert_int_equal(frame_next(&f, &line), FRAME_MORE);
+	frame_trim(&f);
+	assert_true(f.in.cap <= FRAME_KEEP);
+	frame_done(&f);
+}
+
 /* Feeds a line of N bytes and TAIL behind it, and takes the line. */
 static void large_line(struct frame *f, size_t n, const char *tail)
 {
@@ -219,6 +300,8 @@ int main(void)
 		cmocka_unit_test(test_nuls_are_bytes_like_others),
 		cmocka_unit_test(test_lines_stay_valid_until_more_is_read),
 		cmocka_unit_test(test_a_long_line_is_never_stored),
+		cmocka_unit_test(test_what_is_skipped_is_never_stored),
+		cmocka_unit_test(test_what_is_missing_is_known),
 		cmocka_unit_test(test_memory_goes_back_after_a_large_line),
 		cmocka_unit_test(test_small_lines_keep_their_buffer),
 		cmocka_unit_test(test_room_that_there_cannot_be_is_refused),
