@@ -39,6 +39,17 @@ const struct api_arg args_own[FLAG_COUNT] = {
 	[FLAG_LIMIT_NOFILE] = {"limit_nofile", API_STR, 0, 0, "N", "descriptors", 0},
 	[FLAG_LIMIT_NPROC] = {"limit_nproc", API_STR, 0, 0, "N", "processes of its user", 0},
 	[FLAG_LIMIT_STACK] = {"limit_stack", API_STR, 0, 0, "N", "bytes of stack", 0},
+	[FLAG_OWNER] = {"owner", API_INT, 0, 0, "PID", "whose it is; in scripts always --owner $$ (mpctl's parent)", 0},
+	[FLAG_FENCE] = {"fence", API_STR, 0, 0, "LOCK:TOKEN", "only while that lock is held with that token", 0},
+	[FLAG_ACK] = {"ack", API_ENUM, 0, 0, "auto|manual",
+		      "manual: the item stays claimed by the owner until it is settled", 0},
+	[FLAG_STRING] = {"string", API_BOOL, 0, 'S', NULL, "values are text, also what would be JSON", 0},
+	[FLAG_RAW] = {"raw", API_BOOL, 0, 0, NULL, "bytes as they are: no JSON, no newline", 0},
+	[FLAG_LINES] = {"lines", API_BOOL, 0, 'l', NULL, "every line of stdin is an item", 0},
+	[FLAG_NULL] = {"null", API_BOOL, 0, '0', NULL, "every item of stdin ends with a NUL", 0},
+	[FLAG_ACTION] = {"action", API_STR, 0, 0, "CMD", "the last to come runs it, by sh -c, before all go on", 0},
+	[FLAG_ONE_WAY] = {"one_way", API_BOOL, 0, 0, NULL, "NAME:1 sends and NAME:0 receives, nothing else", 0},
+	[FLAG_DOT] = {"dot", API_BOOL, 0, 0, NULL, "for Graphviz", 0},
 };
 
 enum global { GLOBAL_SOCKET, GLOBAL_JSON, GLOBAL_QUIET, GLOBAL_VERBOSE, GLOBAL_COLOR, GLOBAL_HELP, GLOBAL_VERSION };
@@ -167,6 +178,28 @@ static int put_text(struct buf *b, const char *value)
 	return 0;
 }
 
+/* A newline within JSON is white space, and would end the request's line. */
+void args_json(struct buf *b, struct span word)
+{
+	struct scan_error error;
+	struct span value;
+	if (scan_check(word, &value, &error) < 0) {
+		scan_put_bytes(b, word);
+		return;
+	}
+	size_t at = b->len;
+	buf_span(b, value);
+	for (; at < b->len; at++)
+		if (b->p[at] == '\n' || b->p[at] == '\r')
+			b->p[at] = ' ';
+}
+
+static int put_json(struct buf *b, const char *value)
+{
+	args_json(b, span_of(value));
+	return 0;
+}
+
 static int put_true(struct buf *b, const char *value)
 {
 	buf_puts(b, "true");
@@ -185,6 +218,7 @@ static const struct {
 	[API_DURATION] = {put_duration, "a number of seconds, or like 500ms, 10s, 2m, 1h"},
 	[API_ENUM] = {put_text, NULL},
 	[API_SIGNAL] = {put_signal, "the name or number of a signal"},
+	[API_JSON] = {put_json, NULL},
 };
 
 static bool is_choice(const struct api_arg *arg, const char *value)
@@ -229,6 +263,16 @@ bool args_takes(const struct verb *verb, size_t n)
 	const struct api_arg *arg = &api_cmd(verb->cmd)->args[n];
 	bool flag = arg->type < ARRAY_LEN(values) && values[arg->type].put;
 	return flag && !(arg->flags & (API_HIDDEN | API_POSITIONAL)) && !(verb->hidden >> n & 1);
+}
+
+char args_letter(const struct verb *verb, enum flag flag)
+{
+	const struct api_cmd *cmd = api_cmd(verb->cmd);
+	char letter = args_own[flag].letter;
+	for (size_t i = 0; i < cmd->nargs; i++)
+		if (args_takes(verb, i) && cmd->args[i].letter == letter)
+			return '\0';
+	return letter;
 }
 
 /* Calls EACH with every flag of VERB (may be NULL: the global ones alone) until it says true. */
@@ -286,7 +330,7 @@ static void wrong_form(const struct verb *verb, const struct typed *typed, const
 {
 	AUTO_BUF what = BUF_INIT;
 	const struct verb *other = verb_find(verb->name, !(verb->shape & VERB_COMMAND));
-	if (other == verb || !flag_find(other, typed).where)
+	if (!other || other == verb || !flag_find(other, typed).where)
 		return;
 	buf_printf(&what, "%s goes %s a command", word, other->shape & VERB_COMMAND ? "with" : "without");
 	wrong(verb, other->shape & VERB_COMMAND ? "put -- before it, " : "", buf_str(&what));
@@ -332,6 +376,7 @@ static void act_global(const struct verb *verb, size_t nth)
 	}
 }
 
+/* A positional argument is called by what help shows for it. */
 static void check_value(const struct verb *verb, const struct api_arg *arg, const char *value, struct buf *ret_json)
 {
 	AUTO_BUF what = BUF_INIT;
@@ -340,8 +385,38 @@ static void check_value(const struct verb *verb, const struct api_arg *arg, cons
 	if (arg->type == API_ENUM ? is_choice(arg, value) : right)
 		return;
 	const char *must = arg->type == API_ENUM ? arg->hint : values[arg->type].must;
-	buf_printf(&what, "--%s \"%s\": must be %s", args_name(arg, name), value, must);
+	if (arg->flags & API_POSITIONAL)
+		buf_printf(&what, "%s", arg->type == API_ENUM ? arg->name : arg->hint);
+	else
+		buf_printf(&what, "--%s", args_name(arg, name));
+	buf_printf(&what, " \"%s\": must be %s", value, must);
 	wrong(verb, "", buf_str(&what));
+}
+
+void args_member(struct args *a, const struct api_arg *arg, const char *word)
+{
+	AUTO_BUF json = BUF_INIT;
+	if (arg->type == API_JSON && a->own[FLAG_STRING])
+		scan_put_bytes(&json, span_of(word));
+	else
+		check_value(a->verb, arg, word, &json);
+	member_raw(&a->members, arg->name, buf_str(&json));
+}
+
+void args_positional(struct args *a, size_t skip)
+{
+	const struct api_cmd *cmd = api_cmd(a->verb->cmd);
+	size_t at = skip;
+	for (size_t i = 0; i < cmd->nargs; i++) {
+		const struct api_arg *arg = &cmd->args[i];
+		if (!(arg->flags & API_POSITIONAL))
+			continue;
+		if (at < a->nwords)
+			args_member(a, arg, a->words[at++]);
+		else if (arg->flags & API_REQUIRED)
+			args_wrong(a, "%s is missing: %s", arg->hint, arg->help);
+	}
+	args_most(a, at);
 }
 
 static void push_env(struct args *a, const char *value)
@@ -417,7 +492,14 @@ static size_t parse_short(struct args *a, const struct verb *verb, char **argv)
 	return 1;
 }
 
-static bool is_flag(const char *word) { return word[0] == '-' && word[1]; }
+/* "-5" is a number where words may be values, unless the verb has such a letter. */
+static bool is_flag(const struct verb *verb, const char *word)
+{
+	bool digit = word[0] == '-' && word[1] >= '0' && word[1] <= '9';
+	if (digit && verb && verb->shape & VERB_VALUES)
+		return flag_find(verb, &(struct typed){.letter = word[1]}).where != NOWHERE;
+	return word[0] == '-' && word[1];
+}
 
 static size_t parse_flag(struct args *a, const struct verb *verb, char **argv)
 {
@@ -427,7 +509,7 @@ static size_t parse_flag(struct args *a, const struct verb *verb, char **argv)
 size_t args_globals(char **argv)
 {
 	size_t n = 0;
-	while (argv[n] && is_flag(argv[n]))
+	while (argv[n] && is_flag(NULL, argv[n]))
 		n += parse_flag(NULL, NULL, argv + n);
 	return n;
 }
@@ -446,7 +528,7 @@ void args_parse(struct args *a, const struct verb *verb, char **argv)
 {
 	*a = (struct args){.verb = verb, .words = argv};
 	while (*argv && strcmp(*argv, "--") != 0) {
-		if (is_flag(*argv)) {
+		if (is_flag(verb, *argv)) {
 			argv += parse_flag(a, verb, argv);
 			continue;
 		}

@@ -35,9 +35,19 @@ enum flag {
 	FLAG_LIMIT_NOFILE,
 	FLAG_LIMIT_NPROC,
 	FLAG_LIMIT_STACK,
+	FLAG_OWNER,
+	FLAG_FENCE,
+	FLAG_ACK,
+	FLAG_STRING,
+	FLAG_RAW,
+	FLAG_LINES,
+	FLAG_NULL,
+	FLAG_ACTION,
+	FLAG_ONE_WAY,
+	FLAG_DOT,
 	FLAG_COUNT
 };
-#define OWN(flag) (1u << FLAG_##flag)
+#define OWN(flag) (UINT64_C(1) << FLAG_##flag)
 #define OWN_LIMITS (2 * OWN(LIMIT_STACK) - OWN(LIMIT_AS)) /* all of them */
 
 #define ARGS_PARAMS_MAX 32
@@ -69,12 +79,20 @@ size_t args_globals(char **argv);
 void args_parse(struct args *, const struct verb *, char **argv);
 /* Whether VERB takes the N-th argument of its command as a flag. */
 bool args_takes(const struct verb *, size_t n);
+/* The letter by which VERB knows mpctl's own flag, 0: it has none, or an argument of the command has it. */
+char args_letter(const struct verb *, enum flag);
+/* Adds the words after the first SKIP as the command's positional arguments, in their order; none may be missing. */
+void args_positional(struct args *a, size_t skip);
+/* Adds WORD as the member of ARG, if it is of its type. */
+void args_member(struct args *, const struct api_arg *, const char *word);
 /* Adds "targets" from the words after the first SKIP. Without any: fine when `all` was given or OPTIONAL. */
 void args_targets(struct args *, size_t skip, bool all, bool optional);
 /* Ends with STATUS_USAGE: "mpctl: VERB: MESSAGE (see: mpctl help VERB)". */
 void args_wrong(const struct args *, const char *fmt, ...) PRINTF(2, 3) __attribute__((noreturn));
 /* Ends with a usage error when there are more than MAX words. */
 void args_most(const struct args *, size_t max);
+/* JSON where the word is strict JSON, else the word as a JSON string; bytes that are no text as {"b64": ...}. */
+void args_json(struct buf *, struct span word);
 /* The value of a DURATION that was checked. */
 nsec_t args_duration(const char *value);
 

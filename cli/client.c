@@ -77,6 +77,8 @@ static void __attribute__((noreturn)) die_unreachable(const char *path, int erro
 
 /* --- sending ----------------------------------------------------------------------------------------------------- */
 
+static void __attribute__((noreturn)) die_of_memory(void) { die(STATUS_FAILED, "out of memory"); }
+
 static int send_all(int fd, struct span bytes)
 {
 	while (bytes.n) {
@@ -115,6 +117,13 @@ static void put_hello(const struct client *c, struct buf *b)
 
 static int transmit(struct client *c, const struct call *call, struct buf *hello)
 {
+	if (c->hold) {
+		buf_span(&c->held, buf_view(hello));
+		buf_span(&c->held, buf_view(&call->line));
+		if (c->held.failed)
+			die_of_memory();
+		return 0;
+	}
 	if (call->nfds == 0) {
 		buf_span(hello, buf_view(&call->line));
 		return send_all(c->fd, buf_view(hello));
@@ -150,6 +159,8 @@ static void hang_up(struct client *c)
 /* The listening socket outlives an engine, so the first try succeeds as a rule; a pause grows between the next. */
 static void reconnect(struct client *c)
 {
+	c->hold = false;
+	c->held.len = 0;
 	do {
 		if (c->fd >= 0)
 			hang_up(c);
@@ -188,6 +199,7 @@ void client_done(struct client *c)
 		client_drop(LIST_FIRST(&c->calls, struct call, by_client));
 	if (c->fd >= 0)
 		hang_up(c);
+	buf_done(&c->held);
 }
 
 void client_drop(struct call *call)
@@ -195,39 +207,51 @@ void client_drop(struct call *call)
 	list_del(&call->by_client);
 	buf_done(&call->line);
 	buf_done(&call->answer);
+	buf_done(&call->raw);
 	free(call);
 }
 
-static struct call *call_new(struct client *c, const struct api_cmd *cmd, const struct buf *members, size_t nfds)
+struct extra {
+	const int *fds;
+	size_t nfds;
+	struct span raw; /* {NULL, 0}: none */
+};
+
+static struct call *call_new(struct client *c, const struct api_cmd *cmd, const struct buf *members,
+			     const struct extra *extra)
 {
 	struct call *call = calloc(1, sizeof(*call));
 	if (!call)
 		die(STATUS_FAILED, "out of memory");
+	call->cmd = cmd;
 	call->id = ++c->last_id;
 	buf_printf(&call->line, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)call->id,
 		   cmd->name);
-	if (nfds)
-		buf_printf(&call->line, ",\"fds\":%zu", nfds);
+	if (extra->nfds)
+		buf_printf(&call->line, ",\"fds\":%zu", extra->nfds);
+	if (extra->raw.p)
+		buf_printf(&call->line, ",\"raw\":%zu", extra->raw.n);
 	if (members && members->len) {
 		buf_puts(&call->line, ",\"params\":{");
 		buf_span(&call->line, buf_view(members));
 		buf_putc(&call->line, '}');
 	}
 	buf_puts(&call->line, "}\n");
+	buf_span(&call->line, extra->raw);
 	if (call->line.failed || (members && members->failed))
 		die(STATUS_FAILED, "out of memory");
 	list_push(&c->calls, &call->by_client);
 	return call;
 }
 
-struct call *client_send(struct client *c, enum api_id id, const struct buf *members, const int *fds, size_t nfds)
+static struct call *send_call(struct client *c, enum api_id id, const struct buf *members, const struct extra *extra)
 {
 	AUTO_BUF hello = BUF_INIT;
 	const struct api_cmd *cmd = api_cmd(id);
-	struct call *call = call_new(c, cmd, members, nfds);
-	call->nfds = nfds;
-	for (size_t i = 0; i < nfds; i++)
-		call->fds[i] = fds[i];
+	struct call *call = call_new(c, cmd, members, extra);
+	call->nfds = extra->nfds;
+	for (size_t i = 0; i < extra->nfds; i++)
+		call->fds[i] = extra->fds[i];
 	if (cmd->flags & (API_ONCE | API_BLOCKS) && !c->session[0]) {
 		session_new(c);
 		put_hello(c, &hello);
@@ -239,6 +263,27 @@ struct call *client_send(struct client *c, enum api_id id, const struct buf *mem
 	return call;
 }
 
+struct call *client_send(struct client *c, enum api_id id, const struct buf *members, const int *fds, size_t nfds)
+{
+	return send_call(c, id, members, &(struct extra){.fds = fds, .nfds = nfds});
+}
+
+struct call *client_send_raw(struct client *c, enum api_id id, const struct buf *members, struct span bytes)
+{
+	return send_call(c, id, members, &(struct extra){.raw = bytes.p ? bytes : SPAN("")});
+}
+
+void client_hold(struct client *c) { c->hold = true; }
+
+void client_flush(struct client *c)
+{
+	c->hold = false;
+	bool lost = c->held.len && send_all(c->fd, buf_view(&c->held)) < 0;
+	c->held.len = 0;
+	if (lost)
+		reconnect(c);
+}
+
 void client_post(struct client *c, enum api_id id, const struct buf *members)
 {
 	client_send(c, id, members, NULL, 0)->posted = true;
@@ -247,8 +292,13 @@ void client_post(struct client *c, enum api_id id, const struct buf *members)
 /* --- receiving --------------------------------------------------------------------------------------------------- */
 
 struct line {
-	struct span id, result, error, params;
+	struct span id, result, error, params, raw;
 };
+
+static void __attribute__((noreturn)) die_of_protocol(void)
+{
+	die(STATUS_UNREACHABLE, "what answers does not speak mpd's protocol");
+}
 
 static struct line line_read(struct span text)
 {
@@ -256,7 +306,7 @@ static struct line line_read(struct span text)
 	struct scan_error error;
 	struct span whole, key, value;
 	if (scan_check(text, &whole, &error) < 0 || scan_type(whole) != SCAN_OBJECT)
-		die(STATUS_UNREACHABLE, "what answers does not speak mpd's protocol");
+		die_of_protocol();
 	for (struct scan_iter it = scan_iter(whole); scan_next(&it, &key, &value);) {
 		if (span_is(key, "id"))
 			line.id = value;
@@ -266,6 +316,8 @@ static struct line line_read(struct span text)
 			line.error = value;
 		else if (span_is(key, "params"))
 			line.params = value;
+		else if (span_is(key, "raw"))
+			line.raw = value;
 	}
 	return line;
 }
@@ -289,19 +341,33 @@ static struct call *call_find(struct client *c, struct span id)
 	return NULL;
 }
 
-/* The call keeps a copy: what was read is gone with the next read. */
-static void call_answer(struct call *call, struct span text, const struct line *line)
+/* False: not all of them have come; the line comes out again with the last. */
+static bool take_raw(struct client *c, struct span count, struct span *ret_bytes)
 {
+	uint64_t n;
+	if (scan_u64(count, &n) < 0 || n > LINE_MAX_BYTES)
+		die_of_protocol();
+	return frame_raw(&c->in, n, ret_bytes);
+}
+
+/* The call keeps a copy: what was read is gone with the next read. */
+static void call_answer(struct client *c, struct call *call, struct span text, const struct line *line)
+{
+	struct span raw = {NULL, 0};
 	if (call->posted) {
 		client_drop(call);
 		return;
 	}
+	if (line->raw.p && !take_raw(c, line->raw, &raw))
+		return;
 	struct span value = line->error.p ? line->error : line->result;
 	size_t at = (size_t)(value.p - text.p);
 	buf_clear(&call->answer, SIZE_MAX);
 	buf_span(&call->answer, text);
-	if (call->answer.failed)
-		die(STATUS_FAILED, "out of memory");
+	call->raw.len = 0;
+	buf_span(&call->raw, raw);
+	if (call->answer.failed || call->raw.failed)
+		die_of_memory();
 	struct span kept = {call->answer.p + at, value.n};
 	call->result = line->error.p ? (struct span){NULL, 0} : kept;
 	call->error = line->error.p ? kept : (struct span){NULL, 0};
@@ -317,13 +383,13 @@ static void take_line(struct client *c, struct span text)
 	if (!line.id.p && line.params.p && c->event)
 		c->event(line.params);
 	else if (call && (line.result.p || line.error.p))
-		call_answer(call, text, &line);
+		call_answer(c, call, text, &line);
 }
 
 static ssize_t read_some(struct client *c)
 {
 	size_t room;
-	char *to = frame_room(&c->in, READ_BYTES, &room);
+	char *to = frame_room(&c->in, MAX(READ_BYTES, frame_missing(&c->in)), &room);
 	if (!to)
 		die(STATUS_FAILED, "out of memory");
 	ssize_t n = RETRY(read(c->fd, to, room));
@@ -386,6 +452,22 @@ static int spawn_status(struct span data)
 											 : STATUS_NOT_EXECUTABLE;
 }
 
+/* The verb that lists what can be named. */
+static const char *list_of(const struct api_cmd *cmd)
+{
+	bool process = !strncmp(cmd->name, "process.", 8) || !strncmp(cmd->name, "job.", 4);
+	return process ? "ps" : "ls";
+}
+
+bool call_failed_with(const struct call *call, enum fault_code code)
+{
+	struct span symbol;
+	if (!call->error.p || !scan_plain(scan_get(scan_get(call->error, "data"), "symbol"), &symbol))
+		return false;
+	const struct fault_info *info = fault_by_symbol(symbol);
+	return info && info->code == (int)code;
+}
+
 int call_complain(const struct call *call)
 {
 	AUTO_BUF message = BUF_INIT;
@@ -394,7 +476,8 @@ int call_complain(const struct call *call)
 	scan_str(scan_get(call->error, "message"), &message);
 	const struct fault_info *info = fault_by_symbol(symbol);
 	bool bare = info && info->code == FAULT_NOT_FOUND && !strchr(buf_str(&message), '(');
-	say("%s%s", buf_str(&message), bare ? " (see: mpctl ps)" : "");
+	say("%s%s%s%s", buf_str(&message), bare ? " (see: mpctl " : "", bare ? list_of(call->cmd) : "",
+	    bare ? ")" : "");
 	if (info && info->code == FAULT_SPAWN)
 		return spawn_status(data);
 	return info ? info->exit : STATUS_FAILED;

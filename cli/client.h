@@ -20,7 +20,8 @@
 struct call {
 	struct list by_client;
 	uint64_t id;
-	struct buf line; /* as sent, with its newline */
+	const struct api_cmd *cmd;
+	struct buf line; /* as sent, with its newline, and the raw bytes behind it */
 	int fds[CLIENT_FDS_MAX];
 	size_t nfds;
 	bool answered;
@@ -28,6 +29,7 @@ struct call {
 	bool posted;   /* nobody waits for it: dropped when it is answered */
 	struct buf answer;
 	struct span result, error; /* views of `answer`; one of them */
+	struct buf raw;            /* the answer's raw bytes */
 };
 
 struct client {
@@ -36,6 +38,8 @@ struct client {
 	struct frame in;
 	uint64_t last_id;
 	struct list calls;                 /* struct call.by_client, in the order they were sent */
+	struct buf held;                   /* lines not sent yet */
+	bool hold;                         /* between client_hold() and client_flush() */
 	char session[33];                  /* hex; "": none yet */
 	nsec_t lost;                       /* when the connection was lost; 0: not */
 	unsigned tries;                    /* to get it back */
@@ -49,6 +53,11 @@ void client_done(struct client *);
 
 /* Sends; MEMBERS is JSON without braces. The call belongs to the client; drop it, or leave it to client_done(). */
 struct call *client_send(struct client *, enum api_id, const struct buf *members, const int *fds, size_t nfds);
+/* The same with raw bytes behind the line. */
+struct call *client_send_raw(struct client *, enum api_id, const struct buf *members, struct span bytes);
+/* From the first on, what is sent is collected; the second sends it in one write. */
+void client_hold(struct client *);
+void client_flush(struct client *);
 /* Sends what nobody waits for. */
 void client_post(struct client *, enum api_id, const struct buf *members);
 void client_drop(struct call *);
@@ -63,5 +72,7 @@ struct span client_call(struct client *, enum api_id, const struct buf *members)
 
 /* Says the error of an answered call. Returns its exit status. */
 int call_complain(const struct call *);
+/* Whether it was answered with this error. */
+bool call_failed_with(const struct call *, enum fault_code);
 
 #endif

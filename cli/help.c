@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* mpctl help: all of it is made from the registry, the table of verbs and the tables of flags. */
 #include "cli/args.h"
+#include "cli/object.h"
 #include "cli/render.h"
 
-#define HELP_COLUMN 28 /* where the sentences begin */
+#define HELP_COLUMN 28   /* where the sentences begin */
+#define OBJECT_COLUMN 11 /* where the verbs of an object begin */
 
 static void put_padded(const struct buf *left, const char *right)
 {
@@ -15,13 +17,13 @@ static void put_padded(const struct buf *left, const char *right)
 }
 
 /* "  -w, --timeout SEC       wait no longer than this" */
-static void put_flag(const struct api_arg *arg)
+static void put_flag(const struct api_arg *arg, char letter)
 {
 	AUTO_BUF left = BUF_INIT;
 	char name[ARGS_NAME_MAX];
-	if (arg->letter)
-		buf_printf(&left, "  -%c, ", arg->letter);
-	buf_printf(&left, "%s--%s", arg->letter ? "" : "      ", args_name(arg, name));
+	if (letter)
+		buf_printf(&left, "  -%c, ", letter);
+	buf_printf(&left, "%s--%s", letter ? "" : "      ", args_name(arg, name));
 	if (arg->hint)
 		buf_printf(&left, " %s", arg->hint);
 	put_padded(&left, arg->help);
@@ -30,10 +32,34 @@ static void put_flag(const struct api_arg *arg)
 static void put_globals(void)
 {
 	for (size_t i = 0; i < args_nglobal; i++)
-		put_flag(&args_global[i]);
+		put_flag(&args_global[i], args_global[i].letter);
 }
 
 static const char *sentence(const struct verb *v) { return v->help ? v->help : api_cmd(v->cmd)->help; }
+
+/* What the flags do not say. */
+static const struct {
+	const char *verb, *text;
+} notes[] = {
+	{"queue put", "A VALUE that is JSON is put as it is, anything else as a string: hello, 7, '{\"seat\": 7}';\n"
+		      "--string makes \"7\" of 7. So with lines of stdin; bytes that are no text go as bytes.\n"},
+	{"queue get",
+	 "A string is printed as its text, anything else as JSON (--json: all). The item is taken once it is\n"
+	 "written, or CMD has exited 0; else it goes back. --ack manual prints CLAIM<TAB>ITEM, for ack and nack.\n"
+	 "From a joinable queue it stays the owner's until mpctl queue done. CMD has MPCTL_QUEUE, MPCTL_CLAIM.\n"
+	 "-f goes on until the queue is closed and empty.\n"},
+	{"lock", "CMD has MPCTL_LOCK_NAME and MPCTL_LOCK_TOKEN. The lock lasts as long as its main process.\n"},
+	{"cond wait-for",
+	 "TEST writes to stderr. The token is printed when it has succeeded; then the lock is held.\n"},
+	{"pipe send", "VALUE is as for queue put.\n"},
+};
+
+static void put_note(const struct verb *v)
+{
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
+		if (!strcmp(notes[i].verb, v->name))
+			buf_printf(&out, "\n%s", notes[i].text);
+}
 
 void help_verb(const struct verb *v)
 {
@@ -41,11 +67,12 @@ void help_verb(const struct verb *v)
 	buf_printf(&out, "usage: mpctl %s [flags]%s%s\n%s.\n\n", v->name, *v->usage ? " " : "", v->usage, sentence(v));
 	for (size_t i = 0; i < cmd->nargs; i++)
 		if (args_takes(v, i))
-			put_flag(&cmd->args[i]);
+			put_flag(&cmd->args[i], cmd->args[i].letter);
 	for (size_t i = 0; i < FLAG_COUNT; i++)
 		if (v->own >> i & 1)
-			put_flag(&args_own[i]);
+			put_flag(&args_own[i], args_letter(v, (enum flag)i));
 	put_globals();
+	put_note(v);
 	buf_printf(&out, "\nexample: %s\n", v->example);
 }
 
@@ -61,15 +88,57 @@ static void help_method(const struct api_cmd *cmd)
 	}
 }
 
+/* "  lock     create, acquire, release, ..." in lines that fit a terminal of 80 columns. */
+static void put_verbs(const struct object *o)
+{
+	const char *const *names = object_verbs(o);
+	size_t at = 80;
+	buf_printf(&out, "  %-*s", OBJECT_COLUMN - 3, o->name);
+	for (size_t i = 0; names[i]; i++) {
+		const char *name = *names[i] ? names[i] : "NAME -- CMD";
+		bool wrap = i && at + strlen(name) + 2 > 80;
+		if (wrap)
+			buf_printf(&out, "\n%*s", OBJECT_COLUMN - 1, "");
+		at = (wrap || !i ? OBJECT_COLUMN : at + 1) + strlen(name) + 1;
+		buf_printf(&out, " %s%s", name, names[i + 1] ? "," : "\n");
+	}
+}
+
+static void help_objects(void)
+{
+	const struct object *o;
+	buf_puts(&out, "\nobjects: mpctl OBJECT VERB NAME...\n");
+	for (size_t i = 0; (o = object_at(i)); i++)
+		put_verbs(o);
+}
+
+void help_object(const struct object *o)
+{
+	buf_printf(&out, "usage: mpctl %s VERB NAME [flags]\n\n", o->name);
+	const char *const *list = object_verbs(o);
+	for (size_t i = 0; list[i]; i++) {
+		AUTO_BUF left = BUF_INIT;
+		const struct verb *v = object_verb_find(o, list[i]);
+		buf_printf(&left, "  %s%s%s", v->name, *v->usage ? " " : "", v->usage);
+		put_padded(&left, sentence(v));
+	}
+	buf_printf(&out,
+		   "\nof all objects: mpctl info NAME, mpctl rm NAME, mpctl chmod NAME MODE\n"
+		   "more: mpctl help %s VERB\n",
+		   o->name);
+}
+
 static void help_all(void)
 {
 	const struct verb *v;
-	buf_puts(&out, "usage: mpctl [flags] VERB [flags] [TARGET...]\n\n");
+	buf_puts(&out,
+		 "usage: mpctl [flags] VERB [flags] [TARGET...]\n       mpctl [flags] OBJECT VERB [flags] NAME...\n\n");
 	for (size_t i = 0; (v = verb_at(i)); i++) {
 		AUTO_BUF left = BUF_INIT;
 		buf_printf(&left, "  %s%s%s", v->name, *v->usage ? " " : "", v->usage);
 		put_padded(&left, sentence(v));
 	}
+	help_objects();
 	buf_puts(&out, "\nflags of every verb:\n");
 	put_globals();
 	buf_puts(&out, "\nTARGET: a name, JOB.2 (an instance), #ID, pid:123, or a glob in quotes.\n"
@@ -77,7 +146,7 @@ static void help_all(void)
 		       "exit status: 0 done or true, 1 failed or false, 2 usage, 3 not running, 4 no such name,\n"
 		       "  5 it would have to wait, 6 bad configuration, 124 timed out, 125 mpd unreachable,\n"
 		       "  126/127 command not executable/not found, 128+n died by signal n, else the command's own.\n"
-		       "more: mpctl help VERB, mpctl help METHOD\n");
+		       "more: mpctl help VERB, mpctl help OBJECT [VERB], mpctl help METHOD\n");
 }
 
 static bool help_verbs(const char *name)
@@ -94,6 +163,17 @@ static bool help_verbs(const char *name)
 	return found;
 }
 
+static void help_of(const struct args *a, const struct object *o)
+{
+	const struct verb *v = a->nwords > 1 ? object_verb_find(o, a->words[1]) : NULL;
+	if (a->nwords == 1)
+		help_object(o);
+	else if (v)
+		help_verb(v);
+	else if (!help_verbs(a->words[1]))
+		args_wrong(a, "no verb \"%s\" of %s", a->words[1], o->name);
+}
+
 int verb_help(struct client *c, struct args *a)
 {
 	(void)c;
@@ -101,10 +181,13 @@ int verb_help(struct client *c, struct args *a)
 		help_all();
 		return STATUS_OK;
 	}
-	args_most(a, 1);
+	const struct object *o = object_find(a->words[0]);
+	args_most(a, o ? 2 : 1);
 	const struct api_cmd *cmd = api_find(span_of(a->words[0]));
 	if (cmd)
 		help_method(cmd);
+	else if (o)
+		help_of(a, o);
 	else if (!help_verbs(a->words[0]))
 		args_wrong(a, "no verb or method \"%s\"", a->words[0]);
 	return STATUS_OK;

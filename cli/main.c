@@ -6,6 +6,7 @@
  */
 #include "cli/args.h"
 #include "cli/client.h"
+#include "cli/object.h"
 #include "cli/render.h"
 #include <fcntl.h>
 
@@ -46,6 +47,16 @@ static const struct verb verbs[] = {
 	 "Show captured output", verb_logs},
 	{"events", CMD_mpd_subscribe, 0, OWN(FOLLOW), 0, "[TOPIC...]", "mpctl events process | jq .name",
 	 "Print events as they happen, one JSON object a line, until ^C", verb_events},
+	{"ls", CMD_object_list, 0, OWN(NO_HEADER), HIDE(object_list, kind) | HIDE(object_list, pattern),
+	 "[KIND] [GLOB]", "mpctl ls queue 'ti*'", "Show objects: locks, queues, values and all others", verb_ls},
+	{"info", CMD_object_info, 0, 0, HIDE(object_info, kind), "[KIND] NAME", "mpctl info tickets", NULL, verb_info},
+	{"rm", CMD_object_delete, 0, 0, HIDE(object_delete, kind), "[KIND] NAME", "mpctl rm queue tickets", NULL,
+	 verb_rm},
+	{"chmod", CMD_object_chmod, 0, 0, 0, "NAME MODE", "mpctl chmod tickets 770 --group 100", NULL, verb_chmod},
+	{"deadlocks", CMD_graph_get, 0, 0, 0, "", "mpctl deadlocks",
+	 "Show who waits for whom in a circle; exit 1 when there are such", verb_deadlocks},
+	{"graph", CMD_graph_get, 0, OWN(DOT), 0, "", "mpctl graph --dot | dot -Tsvg -o waits.svg",
+	 "Show who waits for whom", verb_graph},
 	{"cpus", CMD_mpd_status, 0, 0, 0, "", "mpctl cpus", "Print how many processors can be used", verb_cpus},
 	{"ping", CMD_mpd_ping, 0, 0, 0, "", "mpctl ping", "Ask the daemon for an answer", verb_ping},
 	{"version", CMD_mpd_hello, 0, 0, ~0u, "", "mpctl version", "Print the versions of mpctl and the daemon",
@@ -55,7 +66,7 @@ static const struct verb verbs[] = {
 	{"shutdown", CMD_mpd_shutdown, 0, OWN(TIMEOUT), 0, "", "mpctl shutdown", NULL, verb_shutdown},
 	{"check", CMD_mpd_ping, 0, 0, 0, "[FILE]", "mpctl check mpd.conf", "Check a configuration; needs no daemon",
 	 verb_check},
-	{"help", CMD_mpd_ping, 0, 0, 0, "[VERB or METHOD]", "mpctl help join", "Show help", verb_help},
+	{"help", CMD_mpd_ping, 0, 0, 0, "[VERB, OBJECT or METHOD]", "mpctl help queue put", "Show help", verb_help},
 };
 
 const struct verb *verb_at(size_t n) { return n < ARRAY_LEN(verbs) ? &verbs[n] : NULL; }
@@ -71,21 +82,34 @@ const struct verb *verb_find(const char *name, bool with_command)
 
 static void __attribute__((noreturn)) unknown_verb(const char *name)
 {
-	const char *names[ARRAY_LEN(verbs)];
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		names[i] = verbs[i].name;
-	const char *near = fault_nearest(span_of(name), names, ARRAY_LEN(names));
+	const char *names[ARRAY_LEN(verbs) + 32];
+	const struct object *o;
+	size_t n = 0;
+	for (; n < ARRAY_LEN(verbs); n++)
+		names[n] = verbs[n].name;
+	for (; n < ARRAY_LEN(names) && (o = object_at(n - ARRAY_LEN(verbs))); n++)
+		names[n] = o->name;
+	const char *near = fault_nearest(span_of(name), names, n);
 	if (near)
 		die(STATUS_USAGE, "unknown verb \"%s\" (did you mean %s? see: mpctl help)", name, near);
 	die(STATUS_USAGE, "unknown verb \"%s\" (see: mpctl help)", name);
 }
 
-static bool has_command(char **argv)
+static bool has_command(char *const *argv)
 {
 	for (; *argv; argv++)
 		if (!strcmp(*argv, "--"))
 			return true;
 	return false;
+}
+
+static const struct verb *find(const char *name, char ***argv)
+{
+	const struct verb *verb = verb_find(name, has_command(*argv));
+	const struct object *object = verb ? NULL : object_find(name);
+	if (!verb && !object)
+		unknown_verb(name);
+	return verb ? verb : object_verb(object, argv, has_command(*argv));
 }
 
 /* Whoever closed 0, 1 or 2 shall not find our socket there. */
@@ -104,9 +128,7 @@ int main(int argc, char **argv)
 	argv += argc > 0;
 	argv += args_globals(argv);
 	const char *name = *argv ? *argv++ : "ps";
-	const struct verb *verb = verb_find(name, has_command(argv));
-	if (!verb)
-		unknown_verb(name);
+	const struct verb *verb = find(name, &argv);
 	args_parse(&args, verb, argv);
 	client_init(&client, client_path(options.socket));
 	int status = verb->run(&client, &args);
