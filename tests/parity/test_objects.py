@@ -69,6 +69,7 @@ KINDS = {  # of objects that each program must have made
     "rlock": {"rlock"},
     "semaphore": {"semaphore"},
     "simplequeue": {"queue"},
+    "threads": {"barrier", "condition", "event", "lock", "queue", "rlock", "semaphore"},
     "timeouts": {"array", "barrier", "condition", "event", "lock", "pipe", "queue", "rlock", "semaphore", "value"},
     "together": {"array", "barrier", "condition", "dict", "event", "list", "lock", "namespace", "pipe", "queue",
                  "rlock", "semaphore", "value"},

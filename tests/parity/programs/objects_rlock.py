@@ -13,6 +13,24 @@ def in_a_thread(call, *args):
     return seen
 
 
+def no_deadlock(mp):
+    """One process has the first lock and waits for the second, whose holder waits for the first, but only a while."""
+    first, second, both = mp.RLock(), mp.RLock(), python.Barrier(2)
+
+    def patient():
+        with first:
+            both.wait()
+            return second.acquire(), second.release()
+
+    def impatient():
+        with second:
+            both.wait()
+            return first.acquire(True, MOMENT)
+
+    workers = [Worker(mp, patient), Worker(mp, impatient)]
+    say("no deadlock", [worker.result() for worker in workers])
+
+
 def program(mp):
     lock = mp.RLock()
     tell("release of what nobody holds", lock.release)
@@ -56,3 +74,5 @@ def program(mp):
                     total.value += 1
 
     say("entered", all_of(mp, 3, deep), total.value)
+    for _ in range(5):
+        no_deadlock(mp)
