@@ -20,6 +20,7 @@
 /* A section while it is read; the base of its keys. */
 struct making {
 	const struct api_cmd *cmd;
+	const struct conf_section *section;
 	struct buf params;
 };
 
@@ -158,6 +159,8 @@ static int put_queue(const struct key_value *v, struct buf *out, struct fault *f
 {
 	const struct conf_section *s;
 	int err = put_name(v, out, &s, f);
+	if (!err && s == ((const struct making *)v->to)->section)
+		return key_wrong(v, f, "is this queue itself");
 	if (!err && s && !span_is(kind_of(s), "queue"))
 		return key_wrong(v, f, "is no queue: it is [%s]", s->at.section.p);
 	return err;
@@ -275,29 +278,28 @@ static const struct api_cmd *method_of(const struct conf_section *s)
 	return cmd;
 }
 
-static void check_required(struct conf *c, const struct making *m, struct conf_entry *const *set,
-			   const struct conf_section *s)
+static void check_required(struct conf *c, const struct making *m, struct conf_entry *const *set)
 {
 	for (size_t i = 0; i < m->cmd->nargs; i++)
 		if (is_key(&m->cmd->args[i]) && (m->cmd->args[i].flags & API_REQUIRED) && !set[i])
-			conf_error(c, &s->at, "\"%s\" is missing", m->cmd->args[i].name);
+			conf_error(c, &m->section->at, "\"%s\" is missing", m->cmd->args[i].name);
 }
 
-static void check_shape(struct conf *c, const struct making *m, const struct conf_section *s)
+static void check_shape(struct conf *c, const struct making *m)
 {
 	struct scan_error error;
 	struct fault fault;
 	struct span params;
 	void *args = conf_alloc(c, m->cmd->size);
 	if (scan_check(buf_view(&m->params), &params, &error) < 0)
-		conf_error(c, &s->at, "%s", error.what);
+		conf_error(c, &m->section->at, "%s", error.what);
 	else if (api_decode(m->cmd, params, &c->arena, args, &fault))
-		conf_error(c, &s->at, "%s", fault.message);
+		conf_error(c, &m->section->at, "%s", fault.message);
 }
 
 void object_read(struct conf *c, struct conf_section *s, uint32_t gid, struct object *ret)
 {
-	struct making m = {method_of(s), BUF_INIT};
+	struct making m = {method_of(s), s, BUF_INIT};
 	struct key rows[64];
 	struct conf_entry *set[64] = {NULL};
 	struct keys keys = {.conf = c, .rows = rows, .nrows = make_rows(m.cmd, rows), .later = "durable", .set = set};
@@ -307,9 +309,9 @@ void object_read(struct conf *c, struct conf_section *s, uint32_t gid, struct ob
 	keys_read(&keys, &m, 0, (int)m.cmd->nargs, false, NULL);
 	put_defaults(&m, set, gid);
 	buf_putc(&m.params, '}');
-	check_required(c, &m, set, s);
+	check_required(c, &m, set);
 	if (c->errors == errors)
-		check_shape(c, &m, s);
+		check_shape(c, &m);
 	*ret = (struct object){m.cmd->name, conf_keep(c, &m.params)};
 	buf_done(&m.params);
 }
