@@ -54,6 +54,7 @@ enum flag {
 
 struct args {
 	const struct verb *verb;
+	const struct object *object;        /* whose verb it was said to be; NULL: none */
 	const char *param[ARGS_PARAMS_MAX]; /* the registry's flags as given, by NTH_...; NULL: not given */
 	const char *own[FLAG_COUNT];        /* mpctl's own; "" for one without a value; NULL: not given */
 	struct buf members;                 /* of the request's params: JSON without braces */

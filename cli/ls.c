@@ -6,15 +6,21 @@
 #include "cli/who.h"
 #include "common/units.h"
 
-/* KIND goes before the other words where the first of them is one, and more follow or it may stand alone. */
-static size_t put_kind(struct args *a, size_t least)
+static void put_kind(struct args *a, const struct object *o)
 {
-	const struct object *o = a->nwords > least ? object_find(a->words[0]) : NULL;
-	if (!o)
-		return 0;
 	member(&a->members, "kind");
 	scan_put_str(&a->members, span_of(o->kind));
-	return 1;
+}
+
+/* KIND may stand before the other words, of which there are at least LEAST. Returns how many words it took. */
+static size_t take_kind(struct args *a, size_t least)
+{
+	const struct object *o = a->nwords > least && !a->object ? object_find(a->words[0]) : NULL;
+	if (a->object)
+		put_kind(a, a->object);
+	if (o)
+		put_kind(a, o);
+	return o != NULL;
 }
 
 /* --- ls ---------------------------------------------------------------------------------------------------------- */
@@ -75,7 +81,7 @@ static void print_objects(const struct args *a, struct span objects)
 int verb_ls(struct client *c, struct args *a)
 {
 	struct span key, object;
-	size_t at = put_kind(a, 0);
+	size_t at = take_kind(a, 0);
 	args_most(a, at + 1);
 	if (at < a->nwords) {
 		member(&a->members, "pattern");
@@ -135,21 +141,27 @@ static void print_list(const char *name, struct span array, void (*print)(struct
 		print(value);
 }
 
-/* Lists have lines of their own, and come last. */
+static bool is_list(struct span key)
+{
+	static const char *const lists[] = {"holds", "waits", "holders", "waiters"};
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		if (span_is(key, lists[i]))
+			return true;
+	return false;
+}
+
+/* Lists have lines of their own, and come last; their lengths are seen. */
 static void print_info(struct span info)
 {
 	struct span key, value;
 	for (struct scan_iter it = scan_iter(info); scan_next(&it, &key, &value);) {
-		bool shown = !span_is(key, "holds") && !span_is(key, "waits") && !span_is(key, "holders") &&
-			     !span_is(key, "waiters");
-		if (!shown)
+		if (is_list(key))
 			continue;
 		text_put(&out, key);
+		buf_puts(&out, ": ");
 		if (span_is(key, "age"))
-			put_age(&out, ": ", value, "");
+			put_age(&out, "", value, "");
 		else
-			buf_puts(&out, ": ");
-		if (!span_is(key, "age"))
 			text_value(&out, value);
 		buf_putc(&out, '\n');
 	}
@@ -157,19 +169,10 @@ static void print_info(struct span info)
 	print_list("waiters", scan_get(info, "waits"), print_wait);
 }
 
-/* KIND may stand before the name. */
-static struct span call_named(struct client *c, struct args *a)
-{
-	size_t at = put_kind(a, 1 + (a->verb->cmd == CMD_object_chmod));
-	if (a->verb->cmd == CMD_object_chmod && at)
-		args_wrong(a, "a name is of one object: no kind before it");
-	args_positional(a, at);
-	return client_call(c, a->verb->cmd, &a->members);
-}
-
 int verb_info(struct client *c, struct args *a)
 {
-	struct span info = call_named(c, a);
+	args_positional(a, take_kind(a, 1));
+	struct span info = client_call(c, CMD_object_info, &a->members);
 	if (options.json)
 		out_json(info);
 	else
@@ -179,13 +182,21 @@ int verb_info(struct client *c, struct args *a)
 
 int verb_rm(struct client *c, struct args *a)
 {
-	struct span result = call_named(c, a);
+	args_positional(a, take_kind(a, 1));
+	struct span result = client_call(c, CMD_object_delete, &a->members);
 	if (options.json)
 		out_json(result);
 	return STATUS_OK;
 }
 
-int verb_chmod(struct client *c, struct args *a) { return verb_rm(c, a); }
+int verb_chmod(struct client *c, struct args *a)
+{
+	args_positional(a, 0);
+	struct span result = client_call(c, CMD_object_chmod, &a->members);
+	if (options.json)
+		out_json(result);
+	return STATUS_OK;
+}
 
 /* --- graph ------------------------------------------------------------------------------------------------------- */
 

@@ -103,13 +103,13 @@ static bool has_command(char *const *argv)
 	return false;
 }
 
-static const struct verb *find(const char *name, char ***argv)
+static const struct verb *find(const char *name, char ***argv, const struct object **ret_object)
 {
 	const struct verb *verb = verb_find(name, has_command(*argv));
-	const struct object *object = verb ? NULL : object_find(name);
-	if (!verb && !object)
+	*ret_object = verb ? NULL : object_find(name);
+	if (!verb && !*ret_object)
 		unknown_verb(name);
-	return verb ? verb : object_verb(object, argv, has_command(*argv));
+	return verb ? verb : object_verb(*ret_object, argv, has_command(*argv));
 }
 
 /* Whoever closed 0, 1 or 2 shall not find our socket there. */
@@ -128,8 +128,10 @@ int main(int argc, char **argv)
 	argv += argc > 0;
 	argv += args_globals(argv);
 	const char *name = *argv ? *argv++ : "ps";
-	const struct verb *verb = find(name, &argv);
+	const struct object *object;
+	const struct verb *verb = find(name, &argv, &object);
 	args_parse(&args, verb, argv);
+	args.object = object;
 	client_init(&client, client_path(options.socket));
 	int status = verb->run(&client, &args);
 	client_done(&client);

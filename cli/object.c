@@ -239,15 +239,13 @@ static void __attribute__((noreturn)) wrong_verb(const struct object *o, const c
 	    hint ? "did you mean " : "", hint ? hint : "", hint ? "? " : "", o->name);
 }
 
-/* Verbs of all objects, with the kind before the name: mpctl queue rm x is mpctl rm queue x. */
-static const struct verb *common_verb(const struct object *o, char ***argv)
+/* Verbs of all objects, for which the kind is no more than a check. */
+static const struct verb *common_verb(const char *word)
 {
-	static const char *const common[] = {"rm", "info", "chmod"};
+	static const char *const common[] = {"rm", "info"};
 	for (size_t i = 0; i < ARRAY_LEN(common); i++)
-		if (!strcmp((*argv)[0], common[i])) {
-			(*argv)[0] = (char *)(uintptr_t)o->name;
-			return verb_find(common[i], false);
-		}
+		if (!strcmp(word, common[i]))
+			return verb_find(word, false);
 	return NULL;
 }
 
@@ -264,13 +262,10 @@ const struct verb *object_verb(const struct object *o, char ***argv, bool with_c
 		return hold;
 	if (!word || *word == '-')
 		wrong_verb(o, NULL);
-	if (verb) {
-		++*argv;
-		return verb;
-	}
-	verb = common_verb(o, argv);
+	verb = verb ? verb : common_verb(word);
 	if (!verb)
 		wrong_verb(o, word);
+	++*argv;
 	return verb;
 }
 
