@@ -62,6 +62,8 @@ int scan_seconds(struct span value, nsec_t *ret);
 void scan_put_str(struct buf *, struct span);
 /* Bytes: a string where they are valid UTF-8 without NUL, else {"b64": "..."}. */
 void scan_put_bytes(struct buf *, struct span);
+/* Always {"b64": "..."}. */
+void scan_put_b64(struct buf *, struct span);
 /* Bytes back: a string or {"b64": "..."} (padded, nothing beside it); 0, or -1 when it is neither: OUT is as it was. */
 int scan_bytes(struct span value, struct buf *out);
 

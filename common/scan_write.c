@@ -79,6 +79,11 @@ void scan_put_bytes(struct buf *out, struct span s)
 		scan_put_str(out, s);
 		return;
 	}
+	scan_put_b64(out, s);
+}
+
+void scan_put_b64(struct buf *out, struct span s)
+{
 	buf_puts(out, "{\"b64\":\"");
 	put_base64(out, s);
 	buf_puts(out, "\"}");

@@ -92,6 +92,8 @@ int call_run(struct req *r, struct want *w, const struct call_who *who, void (*a
 	}
 	if (step == STEP_DONE)
 		answer(w);
+	if (w->ops->done)
+		w->ops->done(w);
 	thread_unused(w->thread);
 	return step == STEP_DONE ? 0 : f->code;
 }

@@ -15,6 +15,7 @@ void core_init(const struct core_ops *ops, nsec_t now)
 			     .random = 0x9e3779b97f4a7c15u,
 			     .keep = NSEC_NEVER};
 	list_init(&core.owners);
+	list_init(&core.dead_owners);
 	list_init(&core.all_objs);
 	list_init(&core.dead_objs);
 	list_init(&core.dirty_objs);
@@ -55,6 +56,7 @@ void core_done(void)
 		job_done(&core.jobs[j]);
 	free(core.jobs);
 	objs_done();
+	core.replayed = false;
 	owners_done();
 	timers_done(&core.timers);
 	core_drop();
@@ -122,6 +124,7 @@ int core_load(enum journal_type type, struct span body)
 void core_synced(void)
 {
 	struct proc *p, *tmp;
+	core.replayed = true;
 	LIST_EACH_SAFE (p, tmp, &core.procs, by_all)
 		proc_synced(p);
 	for (size_t j = 0; j < core.njobs; j++)
@@ -133,10 +136,16 @@ void core_synced(void)
 	procs_expire();
 }
 
+void core_record(enum journal_type type, const void *a, size_t na, const void *b, size_t nb)
+{
+	if (core.replayed)
+		core.ops->save(type, a, na, b, nb);
+}
+
 bool core_changed(void)
 {
 	return !list_empty(&core.dirty) || !list_empty(&core.dirty_insts) || !list_empty(&core.dirty_objs) ||
-	       !list_empty(&core.dirty_holds) || !list_empty(&core.dirty_parts);
+	       !list_empty(&core.dirty_holds) || !list_empty(&core.dirty_parts) || !list_empty(&core.dead_owners);
 }
 
 void core_save(void)

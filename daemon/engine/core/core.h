@@ -65,6 +65,7 @@ struct core {
 	struct list dirty_insts;
 	struct list dropped[2]; /* struct proc.by_all of those forgotten in this turn, in the one before */
 	struct list owners;          /* struct owner.by_all */
+	struct list dead_owners;     /* the same, of which the journal does not know yet that they are gone */
 	struct map owner_ids;        /* struct owner by id */
 	struct map owner_pids;       /* one of the struct owner by pid */
 	uint64_t next_owner;
@@ -73,11 +74,13 @@ struct core {
 	struct map objs;             /* struct obj by id */
 	struct map obj_names;        /* struct obj by key */
 	struct map objs_of, wants_of; /* how many, by uid */
+	struct map queued_of;        /* bytes in queues and pipes, by uid */
 	size_t njoins;               /* requests that wait for processes */
 	struct map loaded_holds;     /* struct hold by token, until objs_synced() */
 	struct list dirty_objs, dirty_holds, dirty_parts;
 	uint64_t next_obj, next_token, token_ceiling;
 	bool tokens_dirty;
+	bool replayed; /* the journal has been read: from now on what changes is written */
 	nsec_t wall; /* what is to be added to a time to have the time of day */
 
 	struct timers timers;
@@ -106,6 +109,8 @@ int core_load(enum journal_type, struct span body);
 void core_synced(void);
 /* Is there a change to be journaled? */
 bool core_changed(void);
+/* Adds a record; while the journal is read it is there already. */
+void core_record(enum journal_type, const void *a, size_t na, const void *b, size_t nb);
 /* Journals every change since the last call. */
 void core_save(void);
 /* Journals everything, for a compaction. */

@@ -12,6 +12,7 @@
 const struct class *const classes[KIND_COUNT] = {
 	[KIND_LOCK] = &lock_class,
 	[KIND_RLOCK] = &rlock_class,
+	[KIND_QUEUE] = &queue_class,
 };
 
 static void must(bool ok)
@@ -336,7 +337,7 @@ static void obj_remove(struct obj *o)
 	while (!list_empty(&o->holds))
 		hold_end(LIST_ENTRY(o->holds.next, struct hold, by_obj));
 	obj_unlist(o);
-	core.ops->save(JOURNAL_OBJECT_GONE, &o->id, sizeof(o->id), NULL, 0);
+	core_record(JOURNAL_OBJECT_GONE, &o->id, sizeof(o->id), NULL, 0);
 	list_push(&core.dead_objs, &o->by_all);
 }
 
@@ -450,7 +451,7 @@ void hold_end(struct hold *h)
 	if (h->inside)
 		return;
 	if (h->saved && !h->obj->deleted)
-		core.ops->save(JOURNAL_HOLD_GONE, &h->token, sizeof(h->token), NULL, 0);
+		core_record(JOURNAL_HOLD_GONE, &h->token, sizeof(h->token), NULL, 0);
 	map_del(&core.loaded_holds, h->token);
 	free(h);
 }
@@ -543,7 +544,7 @@ static void obj_save(struct obj *o)
 	if (o->class->save)
 		o->class->save(o, &image);
 	must(!image.failed);
-	core.ops->save(JOURNAL_OBJECT, image.p, image.len, NULL, 0);
+	core_record(JOURNAL_OBJECT, image.p, image.len, NULL, 0);
 }
 
 static void hold_save(struct hold *h)
@@ -556,7 +557,7 @@ static void hold_save(struct hold *h)
 			       .role = h->role};
 	list_del(&h->dirty);
 	h->saved = true;
-	core.ops->save(JOURNAL_HOLD, &i, sizeof(i), h->thread ? h->thread->tag : NULL, h->thread ? h->thread->ntag : 0);
+	core_record(JOURNAL_HOLD, &i, sizeof(i), h->thread ? h->thread->tag : NULL, h->thread ? h->thread->ntag : 0);
 }
 
 void part_dirty(struct part *p)
@@ -572,29 +573,30 @@ void obj_part(const struct obj *o, const void *a, size_t na, struct span b)
 	memcpy(room, &o->id, 8);
 	if (na)
 		memcpy(room + 8, a, na);
-	core.ops->save(JOURNAL_PART, room, 8 + na, b.p, b.n);
+	core_record(JOURNAL_PART, room, 8 + na, b.p, b.n);
 }
 
 static void tokens_save(void)
 {
 	core.tokens_dirty = false;
-	core.ops->save(JOURNAL_TOKENS, &core.next_token, sizeof(core.next_token), NULL, 0);
+	core_record(JOURNAL_TOKENS, &core.next_token, sizeof(core.next_token), NULL, 0);
 }
 
-/* An object is known to the journal before what belongs to it. */
+/* An object is known to the journal before what belongs to it, and an owner for as long as anything is its. */
 void objs_save(void)
 {
+	struct list *n;
+	while ((n = list_shift(&core.dead_objs)))
+		obj_free(LIST_ENTRY(n, struct obj, by_all));
 	while (!list_empty(&core.dirty_objs))
 		obj_save(LIST_ENTRY(core.dirty_objs.next, struct obj, dirty));
 	while (!list_empty(&core.dirty_holds))
 		hold_save(LIST_ENTRY(core.dirty_holds.next, struct hold, dirty));
-	struct list *n;
 	while ((n = list_shift(&core.dirty_parts)))
 		LIST_ENTRY(n, struct part, dirty)->save(LIST_ENTRY(n, struct part, dirty));
 	if (core.tokens_dirty)
 		tokens_save();
-	while ((n = list_shift(&core.dead_objs)))
-		obj_free(LIST_ENTRY(n, struct obj, by_all));
+	owners_save_gone();
 }
 
 void objs_save_all(void)

@@ -114,12 +114,24 @@ static void owner_free(struct owner *o)
 	core.ops->unwatch(o);
 	while ((n = list_shift(&o->threads)))
 		free(LIST_ENTRY(n, struct thread, by_owner));
-	if (o->saved)
-		core.ops->save(JOURNAL_OWNER_GONE, &o->i.id, sizeof(o->i.id), NULL, 0);
 	pid_leave(o);
 	map_del(&core.owner_ids, o->i.id);
 	list_del(&o->by_all);
-	free(o);
+	if (o->saved)
+		list_push(&core.dead_owners, &o->by_all);
+	else
+		free(o);
+}
+
+/* After the records of what it had: these name it. */
+void owners_save_gone(void)
+{
+	struct list *n;
+	while ((n = list_shift(&core.dead_owners))) {
+		struct owner *o = LIST_ENTRY(n, struct owner, by_all);
+		core_record(JOURNAL_OWNER_GONE, &o->i.id, sizeof(o->i.id), NULL, 0);
+		free(o);
+	}
 }
 
 /* A new one, watched; NULL: its process is not there. */
@@ -140,7 +152,7 @@ static bool thread_idle(const struct thread *t) { return list_empty(&t->wants) &
 void owner_unused(struct owner *o)
 {
 	struct thread *t;
-	if (o->channels || o->dying || timer_is_set(&o->grace))
+	if (o->channels || o->dying || timer_is_set(&o->grace) || !core.replayed)
 		return;
 	LIST_EACH (t, &o->threads, by_owner)
 		if (!thread_idle(t))
@@ -151,7 +163,7 @@ void owner_unused(struct owner *o)
 void thread_unused(struct thread *t)
 {
 	struct owner *o = t->owner;
-	if (!thread_idle(t) || o->dying)
+	if (!thread_idle(t) || o->dying || !core.replayed)
 		return;
 	if (t->ntag) {
 		list_del(&t->by_owner);
@@ -197,8 +209,8 @@ static void thread_die(struct thread *t)
 		fault_set(&f, FAULT_LOST, "pid %d, for which this was wanted, has ended", t->owner->i.pid);
 		want_fail(LIST_ENTRY(t->wants.next, struct want, by_thread), &f);
 	}
-	while (!list_empty(&t->has)) {
-		struct hold *h = LIST_ENTRY(t->has.next, struct hold, by_thread);
+	while (!list_empty(&t->has)) { /* the newest first: what goes back to its old place goes before what went before */
+		struct hold *h = LIST_ENTRY(t->has.prev, struct hold, by_thread);
 		list_del(&h->by_thread);
 		h->thread = NULL;
 		grant_sure(&h->grant);
@@ -231,6 +243,17 @@ void channel_init(struct channel *ch, pid_t pid, uid_t uid)
 	list_init(&ch->sent);
 }
 
+/* What an owner was granted by an engine that has died may have been read or not, until it is heard of again. */
+static void channel_doubt(struct channel *ch, struct owner *o)
+{
+	struct thread *t;
+	struct hold *h;
+	LIST_EACH (t, &o->threads, by_owner)
+		LIST_EACH (h, &t->has, by_thread)
+			if (!h->grant.channel)
+				channel_grant(ch, &h->grant);
+}
+
 static void channel_adopt(struct channel *ch, struct owner *o)
 {
 	ch->owner = o;
@@ -250,8 +273,11 @@ void channel_session(struct channel *ch, const uint8_t session[16])
 		return;
 	}
 	struct owner *o = session_owner(&ch->self);
-	if (o && !o->dying)
-		channel_adopt(ch, o);
+	if (!o || o->dying)
+		return;
+	if (timer_is_set(&o->grace))
+		channel_doubt(ch, o);
+	channel_adopt(ch, o);
 }
 
 void channel_name(struct channel *ch, struct span name)
@@ -455,7 +481,7 @@ void death_put(struct buf *b, const struct death *d)
 void owner_save(struct owner *o)
 {
 	o->saved = true;
-	core.ops->save(JOURNAL_OWNER, &o->i, sizeof(o->i), NULL, 0);
+	core_record(JOURNAL_OWNER, &o->i, sizeof(o->i), NULL, 0);
 }
 
 int owner_load(struct span body)
@@ -519,6 +545,7 @@ void owners_synced(void)
 void owners_done(void)
 {
 	struct list *n;
+	owners_save_gone();
 	while ((n = list_shift(&core.owners))) {
 		struct owner *o = LIST_ENTRY(n, struct owner, by_all);
 		while ((n = list_shift(&o->threads)))

@@ -140,6 +140,8 @@ int owner_load(struct span body);
 int owner_load_gone(struct span body);
 struct owner *owner_by_id(uint64_t id);
 void owner_save(struct owner *);
+/* At the end of a turn: those that are forgotten. */
+void owners_save_gone(void);
 /* After the replay: who is gone ends; a session's client gets OWNER_GRACE to come back. */
 void owners_synced(void);
 void owners_done(void);

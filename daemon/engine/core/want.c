@@ -47,6 +47,8 @@ static void want_free(struct want *w)
 {
 	struct obj *o = w->obj;
 	struct thread *t = w->thread;
+	if (w->ops->done)
+		w->ops->done(w);
 	free(w);
 	obj_used(o);
 	thread_unused(t);

@@ -39,6 +39,9 @@ struct want_ops {
 	enum step (*expire)(struct want *, struct fault *);
 	/* It goes before it was granted: cancelled, or its owner or object is gone. NULL: nothing to do. */
 	void (*abandon)(struct want *);
+	/* At every end, the last word: frees what it has. Of one that want_run() has ended at once its caller calls it.
+	 * NULL: it has nothing. */
+	void (*done)(struct want *);
 	/* Asked to end by its client, which still listens. STEP_WAIT: it ends by itself, later, with CANCELLED.
 	 * NULL: abandoned at once. */
 	enum step (*cancel)(struct want *);

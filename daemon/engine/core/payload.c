@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Payloads: payload.h. */
+#include "daemon/engine/core/payload.h"
+#include "common/scan.h"
+
+struct payload *payload_new(struct span text, bool raw)
+{
+	struct payload *p = malloc(sizeof(*p) + text.n);
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	p->raw = raw;
+	p->n = text.n;
+	if (text.n)
+		memcpy(p->p, text.p, text.n);
+	return p;
+}
+
+void payload_unref(void *payload)
+{
+	struct payload *p = payload;
+	if (p && --p->refs == 0)
+		free(p);
+}
+
+void payload_put_json(const struct payload *p, struct buf *out)
+{
+	if (p->raw)
+		scan_put_b64(out, payload_span(p));
+	else
+		buf_span(out, payload_span(p));
+}
+
+bool payload_bytes(const struct payload *p, struct buf *room, struct span *ret)
+{
+	struct span text = payload_span(p);
+	*ret = text;
+	if (p->raw)
+		return true;
+	if (scan_type(text) != SCAN_OBJECT || scan_count(text) != 1 || scan_bytes(text, room))
+		return false;
+	*ret = buf_view(room);
+	return true;
+}
