@@ -6,10 +6,10 @@
  *    there is a key here. How a value is written in a configuration depends on the parameter's type and, where people
  *    write it otherwise than programs do (sizes, groups, modes), on its hint.
  * 2. A configuration's objects are the system's: X is /X, in the title and where one section names another.
- * 3. What comes out has passed api_decode(), as a client's request does.
+ * 3. What comes out has passed api_decode() and shape_wrong(), as a client's request does.
  */
 #include "daemon/loader/object.h"
-#include "common/api.h"
+#include "common/shape.h"
 #include "daemon/loader/keys.h"
 #include "daemon/loader/users.h"
 #include <assert.h>
@@ -285,16 +285,25 @@ static void check_required(struct conf *c, const struct making *m, struct conf_e
 			conf_error(c, &m->section->at, "\"%s\" is missing", m->cmd->args[i].name);
 }
 
-static void check_shape(struct conf *c, const struct making *m)
+/* What is wrong with the parameters as a whole, or NULL. */
+static const char *params_wrong(struct conf *c, const struct making *m, struct fault *f)
 {
 	struct scan_error error;
-	struct fault fault;
 	struct span params;
 	void *args = conf_alloc(c, m->cmd->size);
 	if (scan_check(buf_view(&m->params), &params, &error) < 0)
-		conf_error(c, &m->section->at, "%s", error.what);
-	else if (api_decode(m->cmd, params, &c->arena, args, &fault))
-		conf_error(c, &m->section->at, "%s", fault.message);
+		return error.what;
+	if (api_decode(m->cmd, params, &c->arena, args, f))
+		return f->message;
+	return shape_wrong(m->cmd->id, args);
+}
+
+static void check_shape(struct conf *c, const struct making *m)
+{
+	struct fault fault;
+	const char *wrong = params_wrong(c, m, &fault);
+	if (wrong)
+		conf_error(c, &m->section->at, "%s", wrong);
 }
 
 void object_read(struct conf *c, struct conf_section *s, uint32_t gid, struct object *ret)

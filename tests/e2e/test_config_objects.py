@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
 """
 Objects from the configuration: a section says what KIND.create is told, and every parameter of the registry's can be
-said. What is broken has its message, all of it at once.
+said. What is broken has its message, all of it at once; what is good is there before anybody is served.
 
 EXAMPLES must have every key of every kind that mpd.describe tells of: a new one that is missing here fails the tests.
 """
 import grp
 import json
+import os
 import struct
 
 import pytest
 
-from harness import MPCTL, run
-from test_config import check, lines_of, loaded, write
+from harness import MPCTL, RpcError, run
+from test_config import as_root, check, lines_of, loaded, write
+from test_protocol import stranger
 
 # kind.key, or a key of several kinds: how it is written in a configuration, and what it means in JSON.
 EXAMPLES = {
@@ -150,6 +152,11 @@ BROKEN = {
                   ['2: [queue:mail] unknown key "name"', '3: [queue:mail] unknown key "exist_ok"']),
     "later": (queue("durable = disk"), ['2: [queue:mail] "durable" is not supported yet']),
     "key-twice": (queue("lifo = yes", "lifo = yes"), ["3: [queue:mail] lifo: already set at {d}/mpd.conf:2"]),
+    "exclusive": (queue("lifo = yes", "priority = yes"), ["1: [queue:mail] lifo and priority exclude each other"]),
+    "simple": (queue("simple = yes", "maxsize = 1"),
+               ["1: [queue:mail] a simple queue has no maxsize, no max_bytes and no join"]),
+    "size-and-values": ("[array:a]\ntype = i\n[array:b]\ntype = i\nsize = 1\nvalues = [1]\n",
+                        ["1: [array:a] size or values is missing", "3: [array:b] size and values exclude each other"]),
     "missing": ("[barrier:b]\n[array:a]\nsize = 3\n",
                 ['1: [barrier:b] "parties" is missing', '2: [array:a] "type" is missing']),
     "bool": (queue("joinable = maybe"), ['2: [queue:mail] joinable: "maybe" is neither true nor false']),
@@ -198,6 +205,8 @@ BROKEN = {
     "not-a-lock": ("[event:m]\n[condition:c]\nlock = m\n", ['3: [condition:c] lock: "m" is no lock: it is [event:m]']),
     "not-a-queue": ("[lock:m]\n" + queue("dead_letter = m"),
                     ['3: [queue:mail] dead_letter: "m" is no queue: it is [lock:m]']),
+    "dead-letters-itself": (queue("dead_letter = /mail"),
+                            ['2: [queue:mail] dead_letter: "/mail" is this queue itself']),
     "nameless": ("[lock]\n[event:]\n", ["1: [lock] an object's name has 1 to 128 characters",
                                         "2: [event:] an object's name has 1 to 128 characters"]),
     "long-name": (f"[lock:{'n' * 129}]\n", [f"1: [lock:{'n' * 129}] an object's name has 1 to 128 characters"]),
@@ -237,3 +246,106 @@ def test_mpctl_check_needs_no_daemon(tmp_path):
 def test_a_job_and_an_object_may_have_one_name(tmp_path):
     path = write(tmp_path, "[job:mail]\ncommand = true\n" + queue())
     assert check(path).stdout == f"{path}: ok, 1 jobs, 1 objects\n"
+
+
+# --- in a daemon ----------------------------------------------------------------------------------------------------
+
+def listed(mpd):
+    return {o["name"]: o for o in mpd.rpc("object.list")["objects"]}
+
+
+def warnings(mpd):
+    return [line.split(" warning: ", 1)[1] for line in mpd.log().splitlines() if " warning: " in line]
+
+
+def test_all_are_there_when_mpd_is(mpd, make_mpd):
+    """Whatever the section said: the same KIND.create finds it made, in that shape."""
+    sections = every_key(mpd)
+    daemon = make_mpd(text_of(sections))
+    assert warnings(daemon) == []
+    there = listed(daemon)
+    assert there.keys() == {"/its-lock", "/its-dead", *(f"/{name}" for _, name in sections)}
+    with daemon.connect() as client:
+        for (kind, name), said in sections.items():
+            params = meaning(kind, said)
+            row = client.call("object.info", name=f"/{name}")
+            assert (row["kind"], row["uid"], row["mode"]) == (kind, os.geteuid(), params.get("mode", "770")), name
+            assert row["group"] == params.get("group", mpctls_group().get("group", os.getegid())), name
+            assert client.call(f"{kind}.create", name=f"/{name}", exist_ok=True, **params) == {"created": False}, name
+
+
+def test_they_are_what_was_said(make_mpd):
+    mpd = make_mpd("[queue:mail]\nmaxsize = 1\n[semaphore:gpu]\nvalue = 2\nbounded = yes\n[lock:m]\n"
+                   "[condition:news]\nlock = m\n[barrier:gate]\nparties = 1\n[event:go]\n[pipe:p]\nduplex = no\n"
+                   "[value:v]\nvalue = a text\n[array:a]\ntype = i\nvalues = [3, 4]\n[list:l]\nvalues = [1]\n"
+                   '[dict:d]\nitems = {"big": 12345678901234567890123}\n[namespace:n]\nitems = {"k": null}\n'
+                   "[rlock:r]\n")
+    with mpd.connect() as client:
+        client.call("queue.put", name="mail", item=1)
+        with pytest.raises(RpcError, match="FULL"):
+            client.call("queue.put", name="mail", item=2, timeout=0)
+        assert client.call("semaphore.acquire", name="gpu", n=2)["value"] == 0
+        client.call("condition.acquire", name="news")
+        assert client.call("lock.locked", name="m") == {"locked": True}
+        assert client.call("barrier.wait", name="gate")["index"] == 0
+        assert client.call("event.is_set", name="go") == {"set": False}
+        client.call("pipe.send", name="p:1", item="x")
+        with pytest.raises(RpcError, match="RANGE"):
+            client.call("pipe.send", name="p:0", item="x")
+        assert client.call("value.get", name="v")["value"] == "a text"
+        assert client.call("array.get", name="a")["values"] == [3, 4]
+        assert client.call("list.get", name="l", i=0)["value"] == 1
+        assert client.call("dict.get", name="d", key="big")["value"] == 12345678901234567890123
+        assert client.call("namespace.get", name="n", key="k")["value"] is None
+        assert client.call("rlock.acquire", name="r")["depth"] == 1
+    assert {name.lstrip("/") for name in listed(mpd)} == set("mail gpu m news gate go p v a l d n r".split())
+
+
+def test_what_is_there_stays(make_mpd):
+    """An engine that begins anew makes what is gone, keeps what is there, and tells what is there in another shape."""
+    mpd = make_mpd("[queue:mail]\n\n[queue:other]\nmaxsize = 5\n[event:gone]\n[value:v]\nvalue = 1\n[lock:kind]\n")
+    with mpd.connect() as client:
+        client.call("queue.put", name="mail", item="kept")
+        client.call("value.set", name="v", value=7)
+        for name in ("/other", "/gone", "/kind"):
+            client.call("object.delete", name=name)
+        client.call("queue.create", name="/other", maxsize=6)
+        client.call("event.create", name="/kind")
+    before = listed(mpd)
+    assert before.keys() == {"/mail", "/other", "/v", "/kind"}
+    mpd.kill_engine()
+    with mpd.connect() as client:
+        assert client.call("queue.get", name="mail", timeout=0)["item"] == "kept"
+        assert client.call("value.get", name="v")["value"] == 7
+        assert client.call("queue.create", name="/other", maxsize=6, exist_ok=True) == {"created": False}
+        assert client.call("event.is_set", name="gone") == {"set": False}
+    told = [line for line in warnings(mpd) if "mpd.conf:" in line]
+    assert [line.split(": ")[0] for line in told] == [f"{mpd.config}:3", f"{mpd.config}:8"]
+    assert "queue /other" in told[0] and "/kind" in told[1]
+
+
+@as_root
+def test_the_mode_says_who_may(make_mpd):
+    mpd = make_mpd("[lock:all]\nmode = 777\n[lock:group]\ngroup = 7\n[lock:look]\nmode = 774\n[lock:root]\n"
+                   "mode = 700\n")
+    answers = stranger(mpd, *[("lock.acquire", {"name": name, "timeout": 0, "no_create": True})
+                              for name in ("all", "group", "/look", "/root")])
+    assert [answer["error"]["data"]["symbol"] if "error" in answer else "ok" for answer in answers] == [
+        "ok", "ok", "DENIED", "NOT_FOUND"]
+
+
+@as_root
+def test_a_users_own_daemon_has_system_names_too(make_mpd):
+    """They are the user's, whom a bare name finds them for."""
+    mpd = make_mpd("[lock:m]\n[condition:c]\nlock = m\n", start=False)
+    mpd.args = ["setpriv", "--reuid", "12345", "--regid", "12346", "--clear-groups", "--", *mpd.args]
+    os.chown(mpd.dir, 12345, 12346)
+    before = os.umask(0)
+    try:
+        mpd.start()
+    finally:
+        os.umask(before)
+    assert {name: (o["uid"], o["mode"]) for name, o in listed(mpd).items()} == {
+        "/m": (12345, "770"), "/c": (12345, "770")}
+    assert mpd.rpc("object.info", name="m")["group"] == 12346
+    assert warnings(mpd) == []

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parameters of a KIND.create may not be together, each being right by itself. The daemon asks before it makes
+ * an object, the loader before it believes a section.
+ */
+#ifndef MPD_SHAPE_H
+#define MPD_SHAPE_H
+
+#include "common/api.h"
+
+/* ARGS are those of the command, decoded. A sentence, or NULL: nothing is wrong. */
+const char *shape_wrong(enum api_id, const void *args);
+
+#endif
