@@ -322,7 +322,7 @@ static int decode_member(const struct api_cmd *cmd, struct span name, struct spa
 	if (!arg)
 		return unknown_arg(cmd, name, f);
 	struct decoding d = {.arg = arg, .arena = arena};
-	if (scan_type(value) == SCAN_NULL)
+	if (scan_type(value) == SCAN_NULL && !(arg->flags & API_NULL))
 		return 0;
 	if (types[arg->type].decode(&d, value, (char *)args + arg->offset) < 0)
 		return wrong_arg(&d, f);

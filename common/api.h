@@ -32,7 +32,12 @@ enum api_type {
 	API_JSON,     /* anything → struct span, the raw text */
 };
 
-enum api_arg_flags { API_REQUIRED = 1, API_POSITIONAL = 2, API_HIDDEN = 4 /* mpctl makes it in its own way */ };
+enum api_arg_flags {
+	API_REQUIRED = 1,
+	API_POSITIONAL = 2,
+	API_HIDDEN = 4, /* mpctl makes it in its own way */
+	API_NULL = 8,   /* null is a value as any other; else it counts as not there */
+};
 enum api_cmd_flags {
 	API_BLOCKS = 1, /* may wait: not in a batch */
 	API_ONCE = 2,   /* not idempotent: a session's answer is recorded */
@@ -50,7 +55,7 @@ struct api_arg {
 };
 
 /* struct args_process_join { uint64_t given; struct spans targets; nsec_t timeout; ... }; bit n of `given`: the n-th
- * argument was there (null counts as not there). GIVEN(args, process_join, timeout) asks by name. */
+ * argument was there (null counts as not there, unless API_NULL). GIVEN(args, process_join, timeout) asks by name. */
 #define API_C_API_STR struct span
 #define API_C_API_BYTES struct span
 #define API_C_API_STRS struct spans

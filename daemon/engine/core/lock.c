@@ -167,10 +167,21 @@ int mutex_repair(struct mutex *m, const struct thread *t, struct fault *f)
 	return 0;
 }
 
-void mutex_revoke(struct mutex *m, struct hold *h, const struct death *how)
+/* `lock NAME -- CMD` holds for as long as CMD runs: its success is the release. */
+static bool has_finished(const struct death *how)
 {
+	return how->kind == OWNER_PROCESS && how->how == DEATH_EXIT && how->status == 0;
+}
+
+void mutex_revoke(struct hold *h, const struct death *how)
+{
+	struct mutex *m = obj_mutex(h->obj);
 	if (m->i.keep) {
 		hold_dirty(h);
+		return;
+	}
+	if (has_finished(how)) {
+		mutex_let_go(m);
 		return;
 	}
 	m->i.death = *how;
@@ -180,22 +191,24 @@ void mutex_revoke(struct mutex *m, struct hold *h, const struct death *how)
 	mutex_free(m);
 }
 
-void mutex_undo(struct mutex *m, struct hold *h)
+void mutex_undo(struct hold *h, bool certain)
 {
+	(void)certain;
 	h->count -= MIN(h->unsure, h->count);
 	h->unsure = 0;
 	if (h->count > 0)
 		hold_dirty(h);
 	else
-		mutex_free(m);
+		mutex_free(obj_mutex(h->obj));
 }
 
 /* --- the journal, and what is told --------------------------------------------------------------------------------- */
 
-void mutex_load_hold(struct mutex *m, struct hold *h) { m->hold = h; }
+void mutex_load_hold(struct hold *h) { obj_mutex(h->obj)->hold = h; }
 
-void mutex_drop_hold(struct mutex *m, const struct hold *h)
+void mutex_drop_hold(struct hold *h)
 {
+	struct mutex *m = obj_mutex(h->obj);
 	if (m->hold == h)
 		m->hold = NULL;
 }
@@ -248,31 +261,17 @@ static struct mutex *lock_mutex(const struct obj *o) { return &((struct lock *)(
 
 static void lock_init(struct obj *o) { mutex_init(lock_mutex(o), o, o->class == &rlock_class); }
 static void lock_done(struct obj *o) { subject_done(&lock_mutex(o)->queue); }
-static void lock_revoke(struct hold *h, const struct death *how) { mutex_revoke(lock_mutex(h->obj), h, how); }
-static void lock_undo(struct hold *h, bool certain)
-{
-	(void)certain;
-	mutex_undo(lock_mutex(h->obj), h);
-}
 static void lock_save(const struct obj *o, struct buf *b) { mutex_save(lock_mutex(o), b); }
 static int lock_load(struct obj *o, struct span image) { return mutex_load(lock_mutex(o), image); }
-static void lock_load_hold(struct hold *h) { mutex_load_hold(lock_mutex(h->obj), h); }
-static void lock_drop_hold(struct hold *h) { mutex_drop_hold(lock_mutex(h->obj), h); }
 static void lock_describe(const struct obj *o, struct buf *b) { mutex_describe(lock_mutex(o), b); }
 static void lock_summary(const struct obj *o, struct buf *b) { mutex_summary(lock_mutex(o), b); }
 
 #define LOCK_CLASS(kind_, name_)                                                                                       \
 	{                                                                                                              \
 		.kind = kind_, .name = name_, .size = sizeof(struct lock), .init = lock_init, .done = lock_done,       \
-		.revoke = lock_revoke, .undo = lock_undo, .save = lock_save, .load = lock_load,                        \
-		.load_hold = lock_load_hold, .drop_hold = lock_drop_hold, .describe = lock_describe,                   \
+		MUTEX_HOLDS, .save = lock_save, .load = lock_load, .mutex = lock_mutex, .describe = lock_describe,  \
 		.summary = lock_summary,                                                                               \
 	}
 
 const struct class lock_class = LOCK_CLASS(KIND_LOCK, "lock");
 const struct class rlock_class = LOCK_CLASS(KIND_RLOCK, "rlock");
-
-struct mutex *obj_mutex(struct obj *o)
-{
-	return o->class == &lock_class || o->class == &rlock_class ? lock_mutex(o) : NULL;
-}

@@ -66,11 +66,13 @@ int mutex_release(struct mutex *, const struct mutex_release *, uint32_t *ret_de
 uint32_t mutex_let_go(struct mutex *);
 int mutex_repair(struct mutex *, const struct thread *, struct fault *);
 
-/* For the classes of what has a mutex. */
-void mutex_revoke(struct mutex *, struct hold *, const struct death *);
-void mutex_undo(struct mutex *, struct hold *);
-void mutex_load_hold(struct mutex *, struct hold *);
-void mutex_drop_hold(struct mutex *, const struct hold *);
+/* For the classes of what has a mutex, and no other holds. */
+void mutex_revoke(struct hold *, const struct death *);
+void mutex_undo(struct hold *, bool certain);
+void mutex_load_hold(struct hold *);
+void mutex_drop_hold(struct hold *);
+#define MUTEX_HOLDS                                                                                                    \
+	.revoke = mutex_revoke, .undo = mutex_undo, .load_hold = mutex_load_hold, .drop_hold = mutex_drop_hold
 int mutex_load(struct mutex *, struct span image);
 void mutex_save(const struct mutex *, struct buf *);
 /* "held":true,"depth":1,"state":"good" */
@@ -80,6 +82,6 @@ void mutex_summary(const struct mutex *, struct buf *);
 
 extern const struct want_ops mutex_acquire_ops; 
 /* The mutex of a lock, an rlock, a condition, a value, an array; NULL: it has none. */
-struct mutex *obj_mutex(struct obj *);
+static inline struct mutex *obj_mutex(const struct obj *o) { return o->class->mutex ? o->class->mutex(o) : NULL; }
 
 #endif

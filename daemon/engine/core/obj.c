@@ -566,11 +566,13 @@ void part_dirty(struct part *p)
 		list_push(&core.dirty_parts, &p->dirty);
 }
 
-void obj_part(const struct obj *o, const void *a, size_t na, struct span b)
+void obj_part(struct obj *o, const void *a, size_t na, struct span b)
 {
 	char room[256];
 	assert(8 + na <= sizeof(room));
 	memcpy(room, &o->id, 8);
+	if (list_linked(&o->dirty))
+		obj_save(o); /* an object is known to the journal before what belongs to it */
 	if (na)
 		memcpy(room + 8, a, na);
 	core_record(JOURNAL_PART, room, 8 + na, b.p, b.n);

@@ -131,6 +131,8 @@ struct class {
 	int (*load_part)(struct obj *, struct span body);
 	/* After the replay: what an engine's death has done to it. */
 	void (*synced)(struct obj *);
+	/* Its mutex. NULL: it has none. */
+	struct mutex *(*mutex)(const struct obj *);
 	/* Members of its "state", JSON without braces; and a few words for lists, "held by pid 7". */
 	void (*describe)(const struct obj *, struct buf *);
 	void (*summary)(const struct obj *, struct buf *);
@@ -168,7 +170,7 @@ const char *obj_name(const struct obj *, uid_t uid);
 /* For a fault: the name as its owner writes it. */
 const char *obj_said(const struct obj *);
 /* Adds a record of the class's own to the journal (JOURNAL_PART: the object's id, then A, then B). */
-void obj_part(const struct obj *, const void *a, size_t na, struct span b);
+void obj_part(struct obj *, const void *a, size_t na, struct span b);
 /* {"name":...}: object.list's row; object.info's answer. */
 void obj_put_row(struct buf *, const struct obj *, uid_t asking);
 void obj_put_info(struct buf *, const struct obj *, uid_t asking);
