@@ -15,6 +15,7 @@ void core_init(const struct core_ops *ops, nsec_t now)
 			     .random = 0x9e3779b97f4a7c15u,
 			     .keep = NSEC_NEVER};
 	list_init(&core.owners);
+	list_init(&core.idle_threads);
 	list_init(&core.dead_owners);
 	list_init(&core.all_objs);
 	list_init(&core.dead_objs);

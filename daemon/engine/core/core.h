@@ -65,6 +65,7 @@ struct core {
 	struct list dirty_insts;
 	struct list dropped[2]; /* struct proc.by_all of those forgotten in this turn, in the one before */
 	struct list owners;          /* struct owner.by_all */
+	struct list idle_threads;    /* struct thread.by_idle */
 	struct list dead_owners;     /* the same, of which the journal does not know yet that they are gone */
 	struct map owner_ids;        /* struct owner by id */
 	struct map owner_pids;       /* one of the struct owner by pid */

@@ -590,6 +590,7 @@ void objs_save(void)
 	struct list *n;
 	while ((n = list_shift(&core.dead_objs)))
 		obj_free(LIST_ENTRY(n, struct obj, by_all));
+	owners_reap();
 	while (!list_empty(&core.dirty_objs))
 		obj_save(LIST_ENTRY(core.dirty_objs.next, struct obj, dirty));
 	while (!list_empty(&core.dirty_holds))

@@ -77,6 +77,7 @@ static struct thread *thread_new(struct owner *o, struct span tag)
 	if (tag.n)
 		memcpy(t->tag, tag.p, tag.n);
 	list_init(&t->by_owner);
+	list_init(&t->by_idle);
 	list_init(&t->wants);
 	list_init(&t->has);
 	list_push(&o->threads, &t->by_owner);
@@ -107,13 +108,24 @@ static struct owner *owner_make(const struct owner_image *image)
 	return o;
 }
 
+static void thread_free(struct thread *t)
+{
+	list_del(&t->by_owner);
+	list_del(&t->by_idle);
+	free(t);
+}
+
+static void threads_free(struct owner *o)
+{
+	while (!list_empty(&o->threads))
+		thread_free(LIST_ENTRY(o->threads.next, struct thread, by_owner));
+}
+
 static void owner_free(struct owner *o)
 {
-	struct list *n;
 	timer_clear(&core.timers, &o->grace);
 	core.ops->unwatch(o);
-	while ((n = list_shift(&o->threads)))
-		free(LIST_ENTRY(n, struct thread, by_owner));
+	threads_free(o);
 	pid_leave(o);
 	map_del(&core.owner_ids, o->i.id);
 	list_del(&o->by_all);
@@ -162,14 +174,22 @@ void owner_unused(struct owner *o)
 
 void thread_unused(struct thread *t)
 {
-	struct owner *o = t->owner;
-	if (!thread_idle(t) || o->dying || !core.replayed)
-		return;
-	if (t->ntag) {
-		list_del(&t->by_owner);
-		free(t);
+	if (thread_idle(t) && !list_linked(&t->by_idle))
+		list_push(&core.idle_threads, &t->by_idle);
+}
+
+void owners_reap(void)
+{
+	struct list *n;
+	while ((n = list_shift(&core.idle_threads))) {
+		struct thread *t = LIST_ENTRY(n, struct thread, by_idle);
+		struct owner *o = t->owner;
+		if (!thread_idle(t) || o->dying)
+			continue;
+		if (t->ntag)
+			thread_free(t);
+		owner_unused(o);
 	}
-	owner_unused(o);
 }
 
 /* --- death -------------------------------------------------------------------------------------------------------- */
@@ -548,8 +568,7 @@ void owners_done(void)
 	owners_save_gone();
 	while ((n = list_shift(&core.owners))) {
 		struct owner *o = LIST_ENTRY(n, struct owner, by_all);
-		while ((n = list_shift(&o->threads)))
-			free(LIST_ENTRY(n, struct thread, by_owner));
+		threads_free(o);
 		free(o);
 	}
 	map_done(&core.owner_ids);

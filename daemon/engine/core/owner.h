@@ -39,6 +39,7 @@ struct owner_image {
 struct thread {
 	struct owner *owner;
 	struct list by_owner;
+	struct list by_idle; /* to be looked at when the turn ends */
 	struct list wants; /* struct want.by_thread */
 	struct list has;   /* struct hold.by_thread, oldest first */
 	size_t ntag;
@@ -125,8 +126,10 @@ struct owner *owner_next(const struct owner *);
 void owner_die(struct owner *);
 /* Forgets it if there is no reason to know it any more. */
 void owner_unused(struct owner *);
-/* Forgets a thread that neither wants nor has anything, and its owner when that was its last. */
+/* A thread that neither wants nor has anything goes when the turn ends, and its owner when that was its last: not
+ * before, for many that let go of something hold on to the thread. */
 void thread_unused(struct thread *);
+void owners_reap(void);
 
 /* {"owner":"process","pid":12,"process":"seller","tag":"t"}: who, for answers and errors. */
 void who_put(struct buf *, const struct thread *);
