@@ -40,9 +40,9 @@ static const struct api_cmd commands[CMD_COUNT] = {
 
 const struct api_cmd *api_cmd(enum api_id id) { return &commands[id]; }
 
-const struct api_cmd *api_find(struct span method)
-{
-	static const struct span names[] = {
+/* --- finding ------------------------------------------------------------------------------------------------------ */
+
+static const struct span method_names[CMD_COUNT] = {
 #define CMD(sym, name, flags, help) SPAN(name),
 #define ARG(...)
 #define END(sym)
@@ -50,11 +50,41 @@ const struct api_cmd *api_find(struct span method)
 #undef CMD
 #undef ARG
 #undef END
-	};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (span_eq(method, names[i]))
-			return &commands[i];
-	return NULL;
+};
+
+#define SLOT_BITS 10
+#define SLOTS ((size_t)1 << SLOT_BITS)
+_Static_assert(CMD_COUNT * 2 < SLOTS, "every search comes to an empty slot soon");
+
+/* Of each name its id + 1, where its hash says or in the next slot that was empty; made when first asked for. */
+static uint16_t slots[SLOTS];
+
+static size_t slot_of(struct span name)
+{
+	uint64_t first = 0, last = 0;
+	size_t n = MIN(name.n, 8);
+	memcpy(&first, name.p, n);
+	memcpy(&last, name.p + name.n - n, n);
+	return (size_t)((first * 3 ^ last ^ name.n) * 0x9e3779b97f4a7c15 >> (64 - SLOT_BITS));
+}
+
+/* Where NAME is, or would go. */
+static uint16_t *slot_find(struct span name)
+{
+	size_t i = slot_of(name);
+	while (slots[i] && !span_eq(method_names[slots[i] - 1], name))
+		i = (i + 1) % SLOTS;
+	return &slots[i];
+}
+
+const struct api_cmd *api_find(struct span method)
+{
+	static bool made;
+	for (size_t id = 0; !made && id < CMD_COUNT; id++)
+		*slot_find(method_names[id]) = (uint16_t)(id + 1);
+	made = true;
+	uint16_t slot = method.n ? *slot_find(method) : 0;
+	return slot ? &commands[slot - 1] : NULL;
 }
 
 const char *api_nearest(struct span method)
@@ -287,7 +317,7 @@ static const struct {
 static const struct api_arg *find_arg(const struct api_cmd *cmd, struct span name)
 {
 	for (size_t i = 0; i < cmd->nargs; i++)
-		if (span_is(name, cmd->args[i].name))
+		if (name.n && name.p[0] == cmd->args[i].name[0] && span_is(name, cmd->args[i].name))
 			return &cmd->args[i];
 	return NULL;
 }

@@ -35,17 +35,21 @@ static void sip_word(struct sip *s, uint64_t word)
 }
 
 /* 16 bytes that the kernel gives every program at exec (getauxval(3), AT_RANDOM). */
-static void secret(uint64_t key[2])
+static const uint64_t *secret(void)
 {
-	const void *random = (const void *)getauxval(AT_RANDOM);
+	static uint64_t key[2];
+	static bool known;
+	const void *random = known ? NULL : (const void *)getauxval(AT_RANDOM);
 	if (random)
-		memcpy(key, random, 16);
+		memcpy(key, random, sizeof(key));
+	known = true;
+	return key;
 }
 
 static uint64_t hash_bytes(struct span bytes)
 {
-	uint64_t key[2] = {0, 0}, word;
-	secret(key);
+	const uint64_t *key = secret();
+	uint64_t word;
 	struct sip s = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261,
 			key[1] ^ 0x7465646279746573};
 	size_t at = 0;

@@ -30,7 +30,7 @@
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_PAUSE (100 * NSEC_PER_MS)
 #define READ_LEAST ((size_t)4 << 10) /* an idle connection keeps not much more than this */
-#define READ_MOST ((size_t)64 << 10)
+#define READ_MOST ((size_t)68 << 10) /* 64 KiB of raw bytes and their line come at once */
 #define OUT_KEEP ((size_t)16 << 10)
 #define UID_OVERFLOW 65534 /* what has no number in our user namespace */
 

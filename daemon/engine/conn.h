@@ -31,6 +31,7 @@ enum conn_end { CONN_END_READ, CONN_END_UNREAD };
 #define CONN_UNREAD_HARD (CONN_LINE_MAX + ((size_t)8 << 20))
 #define CONN_STALL (10 * NSEC_PER_SEC)
 #define CONN_INFLIGHT_MAX 1024
+#define CONN_PARKED_CHAINS 32
 #define CONN_BAD_LINES_MAX 10
 #define CONN_BATCH_MAX 1000
 #define CONN_FDS_MAX 16  /* unclaimed at once */
@@ -78,7 +79,8 @@ struct conn {
 	struct loop_hup hup;
 	struct list reqs; /* struct req.by_conn, open requests in order of arrival */
 	size_t nreqs;
-	struct loose_fd loose[CONN_FDS_MAX]; /* oldest first */
+	struct req *parked[CONN_PARKED_CHAINS]; /* those that wait, by their ids; rpc.c's */
+	struct loose_fd loose[CONN_FDS_MAX];    /* oldest first */
 	size_t nloose;
 	nsec_t stalled;      /* since when nothing could be written; 0: not */
 	bool eof;            /* nothing more comes */

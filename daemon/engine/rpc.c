@@ -6,7 +6,8 @@
  *    once: req_free() is the one door out.
  * 2. An answer is written where it is sent from: into the connection's buffer, or its batch's. What a request without
  *    id is answered goes into a bin.
- * 3. A batch is answered, as one line, when its last request is; all of them are short, but nothing relies on that.
+ * 3. Open beside the request at hand are only those that wait: who looks for an id looks among them.
+ * 4. A batch is answered, as one line, when its last request is; all of them are short, but nothing relies on that.
  */
 #include "daemon/engine/rpc.h"
 #include "common/log.h"
@@ -65,9 +66,15 @@ void rpc_put_fault(struct buf *out, struct span id, const struct fault *f)
 {
 	const struct fault_info *info = fault_info(f->code);
 	put_head(out, id);
-	buf_printf(out, ",\"error\":{\"code\":%d,\"message\":", f->code);
+	buf_span(out, SPAN(",\"error\":{\"code\":"));
+	buf_i64(out, f->code);
+	buf_span(out, SPAN(",\"message\":"));
 	scan_put_str(out, span_of(f->message));
-	buf_printf(out, ",\"data\":{\"symbol\":\"%s\"%s%s}}}", info->symbol, f->data[0] ? "," : "", f->data);
+	buf_span(out, SPAN(",\"data\":{\"symbol\":\""));
+	buf_puts(out, info->symbol);
+	buf_puts(out, f->data[0] ? "\"," : "\"");
+	buf_puts(out, f->data);
+	buf_span(out, SPAN("}}}"));
 }
 
 static void answer_fault(struct conn *c, struct batch *b, struct span id, const struct fault *f)
@@ -104,8 +111,11 @@ static struct req *req_new(struct conn *c, struct batch *b, struct span id)
 	if (!r)
 		return NULL;
 	rpc.npool -= pooled != NULL;
-	*r = (struct req){.conn = c, .batch = b, .id = {id.n ? r->id_text : NULL, id.n}};
-	memcpy(r->id_text, id.p ? id.p : "", id.n);
+	memset(r, 0, offsetof(struct req, fds));
+	r->conn = c;
+	r->batch = b;
+	if (id.n > 0)
+		r->id = (struct span){memcpy(r->id_text, id.p, id.n), id.n};
 	list_push(&c->reqs, &r->by_conn);
 	c->nreqs++;
 	if (b)
@@ -113,11 +123,48 @@ static struct req *req_new(struct conn *c, struct batch *b, struct span id)
 	return r;
 }
 
+/* The chain where ID is, if it waits. */
+static struct req **parked_chain(struct conn *c, struct span id)
+{
+	uint64_t last = 0;
+	size_t n = MIN(id.n, sizeof(last));
+	memcpy(&last, id.p + id.n - n, n);
+	return &c->parked[(last * 0x9e3779b97f4a7c15 >> 32) % CONN_PARKED_CHAINS];
+}
+
+static struct req *parked_find(struct conn *c, struct span id)
+{
+	struct req *r = *parked_chain(c, id);
+	while (r && !span_eq(r->id, id))
+		r = r->next_parked;
+	return r;
+}
+
+static void parked_enter(struct req *r)
+{
+	if (r->id.n == 0)
+		return;
+	struct req **chain = parked_chain(r->conn, r->id);
+	r->next_parked = *chain;
+	*chain = r;
+}
+
+static void parked_leave(struct req *r)
+{
+	if (!r->cancel || r->id.n == 0)
+		return;
+	struct req **at = parked_chain(r->conn, r->id);
+	while (*at != r)
+		at = &(*at)->next_parked;
+	*at = r->next_parked;
+}
+
 static void req_free(struct req *r)
 {
 	for (size_t i = 0; i < r->nfds; i++)
 		if (r->fds[i] >= 0)
 			close(r->fds[i]);
+	parked_leave(r);
 	list_del(&r->by_conn);
 	r->conn->nreqs--;
 	conn_dirty(r->conn); /* it may have been the last one after a half-close */
@@ -166,7 +213,9 @@ void reply_raw(struct req *r, struct span bytes)
 
 static void put_raw(struct buf *out, struct span bytes)
 {
-	buf_printf(out, ",\"raw\":%zu}\n", bytes.n);
+	buf_span(out, SPAN(",\"raw\":"));
+	buf_u64(out, bytes.n);
+	buf_span(out, SPAN("}\n"));
 	buf_span(out, bytes);
 }
 
@@ -219,19 +268,12 @@ static bool answer_again(struct req *r)
 
 void req_park(struct req *r, bool (*cancel)(struct req *, bool gone), void *wait)
 {
+	if (!r->cancel)
+		parked_enter(r);
 	r->cancel = cancel;
 	r->wait = wait;
 	if (is_recorded(r) && !r->again)
 		answers_put(r->conn->peer.uid, r->conn->session, r->id, (struct span){NULL, 0}, loop_now());
-}
-
-static struct req *req_find(const struct conn *c, struct span id, const struct req *but)
-{
-	struct req *r;
-	LIST_EACH (r, &c->reqs, by_conn)
-		if (r != but && span_eq(r->id, id))
-			return r;
-	return NULL;
 }
 
 void req_cancelled(struct req *r)
@@ -243,8 +285,8 @@ void req_cancelled(struct req *r)
 
 bool rpc_cancel(struct conn *c, struct span id)
 {
-	struct req *r = req_find(c, id, NULL);
-	if (!r || !r->cancel)
+	struct req *r = parked_find(c, id);
+	if (!r)
 		return false;
 	if (r->cancel(r, false))
 		req_cancelled(r);
@@ -266,7 +308,8 @@ void rpc_conn_gone(struct conn *c)
 
 enum envelope_member { ENV_JSONRPC, ENV_ID, ENV_METHOD, ENV_PARAMS, ENV_FDS, ENV_RAW, ENV_COUNT };
 
-static const char *const envelope_names[ENV_COUNT] = {"jsonrpc", "id", "method", "params", "fds", "raw"};
+static const struct span envelope_names[ENV_COUNT] = {SPAN("jsonrpc"), SPAN("id"),  SPAN("method"),
+						      SPAN("params"),  SPAN("fds"), SPAN("raw")};
 
 static bool id_valid(struct span id)
 {
@@ -282,7 +325,10 @@ static bool id_valid(struct span id)
 static int envelope_unknown(struct span name, struct fault *f)
 {
 	AUTO_BUF text = BUF_INIT;
-	const char *near = fault_nearest(name, envelope_names, ENV_COUNT);
+	const char *names[ENV_COUNT];
+	for (size_t i = 0; i < ENV_COUNT; i++)
+		names[i] = envelope_names[i].p;
+	const char *near = fault_nearest(name, names, ENV_COUNT);
 	scan_put_str(&text, (struct span){name.p, MIN(name.n, 64)});
 	return fault_set(f, FAULT_INVALID_REQUEST, "a request has no member %s%s%s%s", buf_str(&text),
 			 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
@@ -296,7 +342,7 @@ static int envelope_sort(struct span object, struct span ret[ENV_COUNT], struct 
 	struct scan_iter it = scan_iter(object);
 	while (scan_next(&it, &name, &value)) {
 		size_t i = 0;
-		while (i < ENV_COUNT && !span_is(name, envelope_names[i]))
+		while (i < ENV_COUNT && !span_eq(name, envelope_names[i]))
 			i++;
 		if (i < ENV_COUNT)
 			ret[i] = value;
@@ -385,7 +431,7 @@ static int req_fds(struct req *r, struct span value, struct fault *f)
 
 static int rule_id(struct req *r, struct fault *f)
 {
-	if (r->id.n == 0 || !req_find(r->conn, r->id, r))
+	if (r->id.n == 0 || !parked_find(r->conn, r->id))
 		return 0;
 	return fault_set(f, FAULT_INVALID_REQUEST, "id %.*s is in use by an open request of this connection",
 			 (int)r->id.n, r->id.p);

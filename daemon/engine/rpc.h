@@ -23,20 +23,22 @@ struct req {
 	const struct api_cmd *cmd;
 	struct span id; /* raw JSON, the request's own copy; {NULL, 0}: not to be answered */
 	struct batch *batch;
-	bool has_raw;          /* bytes came behind the line ... */
-	struct span raw;       /* ... these; valid until the handler returns */
-	int fds[CONN_FDS_MAX]; /* claimed by "fds": n; what the handler does not take (sets to -1) is closed */
-	size_t nfds;
+	bool has_raw;    /* bytes came behind the line ... */
+	struct span raw; /* ... these; valid until the handler returns */
+	size_t nfds;     /* of `fds`; what the handler does not take (sets to -1) is closed */
 	/* Set by the handler that parks: called when the request is cancelled, perhaps more than once, or when its
 	 * connection is GONE. True: the wait is taken apart; rpc answers (CANCELLED) or not, and frees. False, which is
 	 * not for who is gone: it cannot end yet, and will be answered with CANCELLED by who waits. */
 	bool (*cancel)(struct req *, bool gone);
-	void *wait; /* the handler's */
-	bool again; /* an engine before this one accepted it: its effect is there */
+	void *wait;              /* the handler's */
+	struct req *next_parked; /* whose id has the same hash */
+	bool again;              /* an engine before this one accepted it: its effect is there */
 	/* Between reply_begin() and reply_end(): where its answer begins in the buffer, and what it sends along. */
 	size_t at;
 	bool answers_raw;
 	struct span answer_raw;
+	/* From here on nothing is cleared for a new request. */
+	int fds[CONN_FDS_MAX]; /* claimed by "fds": n */
 	char id_text[RPC_ID_MAX];
 };
 
