@@ -13,6 +13,7 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_LOCK] = &lock_class,
 	[KIND_RLOCK] = &rlock_class,
 	[KIND_SEMAPHORE] = &sem_class,
+	[KIND_EVENT] = &event_class,
 	[KIND_QUEUE] = &queue_class,
 };
 
