@@ -14,6 +14,7 @@
 #include "cli/payload.h"
 #include "cli/render.h"
 #include "cli/wait.h"
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -63,6 +64,8 @@ static void put_settle(struct put *p)
 		put_failed(p, call_complain(call));
 	if (options.json)
 		out_json(call->result);
+	if (out.len > READ_BYTES)
+		out_flush();
 	p->bytes -= call->line.len;
 	p->first = (p->first + 1) % OPEN_MAX_CALLS;
 	p->nopen--;
@@ -76,6 +79,18 @@ static void put_finish(struct put *p)
 {
 	while (p->nopen)
 		put_settle(p);
+}
+
+/* Until there is something on stdin. An answer that comes before may say that no more can be put. */
+static void wait_input(struct put *p)
+{
+	struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {p->client->fd, POLLIN, 0}};
+	while (p->nopen && RETRY(poll(fds, ARRAY_LEN(fds), -1)) > 0 && !fds[0].revents) {
+		client_read(p->client);
+		fds[1].fd = p->client->fd;
+		while (p->nopen && p->open[p->first]->answered)
+			put_settle(p);
+	}
 }
 
 static struct call *put_send(struct put *p, struct span item)
@@ -118,7 +133,7 @@ static void put_records(struct put *p, char end)
 {
 	AUTO_BUF in = BUF_INIT;
 	const char *found;
-	while (read_more(&in)) {
+	for (wait_input(p); read_more(&in); wait_input(p)) {
 		size_t at = 0;
 		client_hold(p->client);
 		while ((found = memchr(in.p + at, end, in.len - at))) {

@@ -3,14 +3,17 @@
 The verbs of objects as a person at a terminal and a script see them: words, output, exit statuses, whose a hold is.
 What the objects do is tested elsewhere.
 """
+import contextlib
 import json
 import os
 import re
 import signal
+import subprocess
+import threading
 
 import pytest
 
-from harness import PATIENCE, ROOT, alive, until
+from harness import PATIENCE, ROOT, TOOL_PATH, alive, children_of, readable, spawn, until
 from test_cli import Alone, ctl, terminal  # noqa: F401
 
 KINDS = {"lock": "lock", "rlock": "rlock", "sem": "semaphore", "event": "event", "cond": "condition",
@@ -30,6 +33,22 @@ def registry():
 
 REGISTRY = registry()
 VERBS = [(name, verb) for name, kind in KINDS.items() for verb in REGISTRY[kind] if verb != "action-done"]
+
+
+@contextlib.contextmanager
+def shell_popen(mpd, script):
+    """A shell script that runs beside the test."""
+    with spawn(["/bin/bash", "-c", script], env=mpd.ctl_env({"PATH": TOOL_PATH}), text=True, stdin=subprocess.PIPE,
+               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as proc:
+        try:
+            yield proc
+        finally:
+            if proc.poll() is None:
+                proc.kill()
+
+
+def mpctl_below(pid):
+    return until(lambda: next((s.pid for s in children_of(pid) if s.comm == "mpctl"), None))
 
 
 def waiting(mpd, name, n=1):
@@ -313,3 +332,429 @@ def test_the_graph_and_its_circles(mpd, fifo):
             done = mpd.ctl("lock", "acquire", "a", "--owner", str(two.pid))
             assert done.code == 1 and str(one.pid) in done.err and str(two.pid) in done.err
             assert mpd.ctl("graph", "--json").json()[0]["deadlocks"] == []
+
+
+# --- semaphore, event -----------------------------------------------------------------------------------------------
+
+def test_semaphores(mpd, fifo):
+    told = fifo()
+    assert mpd.ctl("sem", "acquire", "none").code == 4
+    with mpd.ctl_popen("sem", "s", "--value", "2", "--", "sh", "-c", f"echo up > {told.path}; read x"):
+        told.line()
+        assert mpd.ctl("sem", "value", "s").out == "1\n"
+        assert mpd.ctl("sem", "value", "s", "--json").json() == [{"value": 1}]
+        done = mpd.ctl("sem", "s", "-n", "2", "--no-wait", "--", "true")
+        assert (done.code, done.out) == (5, "") and "s" in done.err
+        done = mpd.shell("mpctl sem acquire s --owner $$ >/dev/null && mpctl sem value s; mpctl sem release s --owner $$ && mpctl sem value s")
+        assert (done.code, done.out) == (0, "0\n1\n")
+        assert mpd.ctl("sem", "acquire", "s", "--value", "3").code == 1, "another shape"
+        assert mpd.ctl("sem", "release", "s").code == 1, "not what others hold"
+    until(lambda: mpd.ctl("sem", "value", "s").out == "2\n", what="its death returns the permit")
+
+
+def test_events(mpd):
+    assert mpd.ctl("event", "is-set", "e").code == 4
+    assert (mpd.ctl("event", "wait", "e", "-n").code, mpd.ctl("event", "is-set", "e").code) == (5, 1)
+    done = mpd.ctl("event", "wait", "e", "-w", "50ms")
+    assert (done.code, done.out, done.err) == (124, "", "mpctl: event wait e: timed out\n")
+    assert mpd.ctl("-q", "event", "wait", "e", "-w", "50ms").err == ""
+    with mpd.ctl_popen("event", "wait", "e") as waiter:
+        waiting(mpd, "e")
+        done = mpd.ctl("event", "set", "e")
+        assert (done.code, done.out, done.err) == (0, "", "")
+        assert (waiter.wait(PATIENCE), waiter.stdout.read()) == (0, "")
+    assert mpd.ctl("event", "is-set", "e").code == mpd.ctl("event", "wait", "e", "-n").code == 0
+    assert mpd.ctl("event", "is-set", "e", "--json").json() == [{"set": True}]
+    assert mpd.ctl("event", "clear", "e").code == 0 and mpd.ctl("event", "is-set", "e").code == 1
+    assert mpd.ctl("event", "set", "other", "--no-create").code == 4
+    done = mpd.shell("mpctl event create mine --ephemeral && mpctl event set mine --owner $$ && mpctl event is-set mine && echo set")
+    assert done.out == "set\n"
+    until(lambda: mpd.ctl("event", "is-set", "mine").code == 1, what="its setter's end clears it")
+
+
+# --- condition, barrier ---------------------------------------------------------------------------------------------
+
+def test_conditions_in_scripts(mpd):
+    done = mpd.shell("mpctl cond wait c --owner $$ 2>/dev/null; echo $?; mpctl cond acquire c --owner $$ >/dev/null;"
+                     "mpctl cond wait c -w 50ms --owner $$ 2>/dev/null; echo $?; mpctl cond wait c -n --owner $$; echo $?;"
+                     "mpctl cond notify c --owner $$; echo $?; mpctl cond release c --owner $$; echo $?;"
+                     "mpctl cond notify c --owner $$ 2>/dev/null; echo $?")
+    assert done.out.split() in (["1", "124", "5", "0", "0", "1"], ["4", "124", "5", "0", "0", "1"]), done
+
+
+def test_a_notify_ends_the_wait(mpd, fifo):
+    told = fifo()
+    script = f"mpctl cond acquire c --owner $$ >/dev/null; echo up > {told.path}; mpctl cond wait c --owner $$; echo $?; mpctl cond release c --owner $$; echo $?"
+    with shell_popen(mpd, script) as waiter:
+        told.line()
+        waiting(mpd, "c")
+        done = mpd.shell("mpctl cond acquire c --owner $$ >/dev/null; mpctl cond notify-all c --owner $$ --json; mpctl cond release c --owner $$")
+        assert done.code == 0 and json.loads(done.out) == {"notified": 1}
+        assert waiter.communicate(timeout=PATIENCE)[0] == "0\n0\n"
+
+
+def test_wait_for(mpd, tmp_path):
+    there = tmp_path / "there"
+    with shell_popen(mpd, f"mpctl cond wait-for c --owner $$ -- sh -c 'echo tested; test -e {there}'; echo $?;"
+                          "mpctl cond release c --owner $$; echo $?") as waiter:
+        waiting(mpd, "c")
+        notify = "mpctl cond acquire c --owner $$ >/dev/null && mpctl cond notify c --owner $$ && mpctl cond release c --owner $$"
+        assert mpd.shell(notify).code == 0
+        waiting(mpd, "c")
+        there.touch()
+        assert mpd.shell(notify).code == 0
+        out, err = waiter.communicate(timeout=PATIENCE)
+        assert re.fullmatch(r"\d+\n0\n0\n", out), "the token, and the lock is held"
+        assert err == "tested\n" * 3
+    done = mpd.shell("mpctl cond wait-for c -w 50ms --owner $$ -- false; echo $?; mpctl cond release c --owner $$ 2>/dev/null; echo $?;"
+                     "mpctl cond wait-for c -n --owner $$ -- false; echo $?; mpctl cond wait-for c --owner $$ -- nonexistent-command; echo $?")
+    assert done.out.split() == ["124", "1", "5", "127"], done
+
+
+def test_an_interrupted_condition(mpd):
+    """The lock comes back before the wait ends, and wait-for gives it away again."""
+    with shell_popen(mpd, "trap : INT; mpctl cond acquire c --owner $$ >/dev/null; mpctl cond wait c --owner $$; echo $?;"
+                          "mpctl cond release c --owner $$; echo $?") as waiter:
+        waiting(mpd, "c")
+        os.kill(mpctl_below(waiter.pid), signal.SIGINT)
+        assert waiter.communicate(timeout=PATIENCE)[0] == "130\n0\n"
+    with mpd.ctl_popen("cond", "wait-for", "c", "--owner", str(os.getpid()), "--", "false") as waiter:
+        waiting(mpd, "c")
+        waiter.send_signal(signal.SIGTERM)
+        assert waiter.wait(PATIENCE) == -signal.SIGTERM
+    assert mpd.rpc("object.info", name="c")["holders"] == 0
+
+
+def test_barriers(mpd, fifo):
+    told = fifo()
+    assert mpd.ctl("barrier", "wait", "none").code == 4
+    with mpd.ctl_popen("barrier", "wait", "b", "--parties", "3") as one:
+        waiting(mpd, "b")
+        with mpd.ctl_popen("barrier", "wait", "b", "--parties", "3", "--json") as two:
+            waiting(mpd, "b", 2)
+            assert re.search(r"^parties: 3\nn_waiting: 2\nbroken: false$", mpd.ctl("barrier", "info", "b").out, re.M)
+            assert mpd.ctl("barrier", "wait", "b", "--parties", "4").code == 1
+            last = mpd.ctl("barrier", "wait", "b", "--parties", "3")
+            indices = {one.communicate(timeout=PATIENCE)[0], last.out, f"{json.loads(two.communicate(timeout=PATIENCE)[0])['index']}\n"}
+            assert (one.returncode, two.returncode, last.code) == (0, 0, 0) and indices == {"0\n", "1\n", "2\n"}
+    with mpd.ctl_popen("barrier", "wait", "b", "--action", f"echo never > {told.path}") as one:
+        waiting(mpd, "b")
+        assert mpd.ctl("barrier", "abort", "b").code == 0
+        assert one.wait(PATIENCE) == 1 and re.fullmatch(r"mpctl: [^\n]*\bb\b[^\n]*\n", one.stderr.read())
+    assert mpd.ctl("barrier", "wait", "b").code == 1 and mpd.ctl("barrier", "reset", "b").code == 0
+    assert mpd.ctl("barrier", "wait", "b", "-w", "50ms").code in (1, 124) and told.silent(0)
+
+
+def test_the_last_at_a_barrier_runs_the_action(mpd, tmp_path):
+    ran = tmp_path / "ran"
+    with mpd.ctl_popen("barrier", "wait", "b", "--parties", "2", "--action", f"echo one >> {ran}") as one:
+        waiting(mpd, "b")
+        assert mpd.ctl("barrier", "wait", "b", "--action", f"echo two >> {ran}; echo seen").err == "seen\n"
+        assert one.wait(PATIENCE) == 0
+    assert ran.read_text() == "two\n"
+    with mpd.ctl_popen("barrier", "wait", "b") as one:
+        waiting(mpd, "b")
+        done = mpd.ctl("barrier", "wait", "b", "--action", "exit 3")
+        assert done.code == 1 and "the action failed with 3" in done.err
+        assert one.wait(PATIENCE) == 1
+
+
+def test_a_death_at_a_barrier_is_named(mpd):
+    with mpd.ctl_popen("barrier", "wait", "b", "--parties", "3") as one, mpd.ctl_popen("barrier", "wait", "b") as two:
+        waiting(mpd, "b", 2)
+        two.kill()
+        assert one.wait(PATIENCE) == 1 and str(two.pid) in one.stderr.read()
+    assert mpd.ctl("barrier", "reset", "b").code == 0
+    script = "mpctl barrier register b --parties 3 --owner $$; echo $$; read x"
+    with shell_popen(mpd, script) as party:
+        pid = int(party.stdout.readline())
+        with mpd.ctl_popen("barrier", "wait", "b") as one:
+            waiting(mpd, "b")
+            party.kill()
+            assert one.wait(PATIENCE) == 1 and str(pid) in one.stderr.read()
+
+
+# --- queue ----------------------------------------------------------------------------------------------------------
+
+def test_values_are_json_or_text(mpd):
+    assert mpd.ctl("queue", "put", "q", "hello", "7", '{"seat": 7}', '"7"', "", "[1,", "-5", "null", "ä").code == 0
+    assert mpd.ctl("queue", "size", "q").out == "9\n"
+    items = [mpd.rpc("queue.get", name="q")["item"] for _ in range(9)]
+    assert items == ["hello", 7, {"seat": 7}, "7", "", "[1,", -5, None, "ä"]
+    assert mpd.ctl("queue", "put", "q", "-S", "7", "--json").json()[0]["id"] > 0
+    assert mpd.rpc("queue.get", name="q")["item"] == "7"
+    text = '{"z": 1, "a": 123456789012345678901234567890, "e": "\\u00e9\\n"}'
+    assert mpd.ctl("queue", "put", "q", text).code == 0
+    assert mpd.ctl("queue", "get", "q").out == text + "\n"
+    assert mpd.ctl("queue", "put", "q", '{\n"a":\n1\n}').code == 0 and mpd.rpc("queue.get", name="q")["item"] == {"a": 1}
+
+
+def test_items_from_stdin(mpd):
+    assert mpd.ctl("queue", "put", "q", input="one\ntwo\n").code == 0
+    assert mpd.rpc("queue.get", name="q")["item"] == "one\ntwo"
+    assert mpd.ctl("queue", "put", "q", "-", input="[1,\n2]\n").code == 0
+    assert mpd.rpc("queue.get", name="q")["item"] == [1, 2]
+    assert mpd.ctl("queue", "put", "q", "--lines", input='a b\n7\n{"x":1}\n\nend').code == 0
+    assert [mpd.rpc("queue.get", name="q")["item"] for _ in range(5)] == ["a b", 7, {"x": 1}, "", "end"]
+    assert mpd.ctl("queue", "put", "q", "-0", input="a\nb\0c\0").code == 0
+    assert [mpd.rpc("queue.get", name="q")["item"] for _ in range(2)] == ["a\nb", "c"]
+    assert mpd.ctl("queue", "put", "q", "--lines", input="").code == 0 and mpd.ctl("queue", "size", "q").out == "0\n"
+    assert mpd.shell("printf 'a\\377' | mpctl queue put q; mpctl queue get q").out == "a\udcff\n"
+
+
+def test_raw_items(mpd, tmp_path):
+    blob = os.urandom(300_000) + b"\n\0\n"
+    (tmp_path / "blob").write_bytes(blob)
+    done = mpd.shell(f"mpctl queue put q --raw < {tmp_path}/blob && mpctl queue get q --raw > {tmp_path}/back")
+    assert done.code == 0 and (tmp_path / "back").read_bytes() == blob
+    done = mpd.shell(f"mpctl queue put q --raw < {tmp_path}/blob && mpctl queue get q --raw -- cat > {tmp_path}/back")
+    assert done.code == 0 and (tmp_path / "back").read_bytes() == blob
+    assert mpd.ctl("queue", "put", "q", "--raw", "7", "x").code == 0
+    assert mpd.ctl("queue", "peek", "q").out == mpd.ctl("queue", "get", "q").out == "7\n"
+    assert mpd.ctl("queue", "peek", "q", "--raw").out == "x" and mpd.ctl("queue", "get", "q", "--json").json() == [{"b64": "eA=="}]
+
+
+def test_what_is_printed(mpd):
+    for item, plain in (("text\twith\nall", "text\twith\nall\n"), (7, "7\n"), ({"a": [1]}, '{"a":[1]}\n'), (None, "null\n")):
+        for _ in range(2):
+            mpd.rpc("queue.put", name="q", item=item)
+        assert mpd.ctl("queue", "peek", "q").out == mpd.ctl("queue", "get", "q").out == plain
+        assert mpd.ctl("queue", "get", "q", "--json").json() == [item]
+    mpd.rpc("queue.put", name="q", items=[1, 2, 3])
+    assert mpd.ctl("queue", "get", "q", "--max", "2").out == "1\n2\n"
+    assert mpd.ctl("queue", "get", "q", "--max", "9").out == "3\n"
+    stats = mpd.rpc("queue.stats", name="q")
+    assert (stats["size"], stats["claimed"]) == (0, 0)
+    assert "size: 0\n" in mpd.ctl("queue", "stats", "q").out and mpd.ctl("queue", "stats", "q", "--json").json() == [stats]
+
+
+def test_empty_and_full(mpd):
+    assert mpd.ctl("queue", "get", "q").code == 4
+    assert mpd.ctl("queue", "create", "q", "--maxsize", "1").code == 0
+    assert (mpd.ctl("queue", "empty", "q").code, mpd.ctl("queue", "full", "q").code) == (0, 1)
+    for args in (["-n"], ["-w", "50ms"]):
+        done = mpd.ctl("queue", "get", "q", *args)
+        assert (done.code, done.out) == (5, "") and re.fullmatch(r"mpctl: [^\n]*\bq\b[^\n]*\n", done.err)
+    assert mpd.ctl("queue", "peek", "q").code == 5
+    assert mpd.ctl("queue", "put", "q", "x", "-n").code == 0
+    assert (mpd.ctl("queue", "empty", "q").code, mpd.ctl("queue", "full", "q").code) == (1, 0)
+    assert mpd.ctl("queue", "put", "q", "y", "-n").code == mpd.ctl("queue", "put", "q", "y", "-w", "50ms").code == 5
+    with mpd.ctl_popen("queue", "put", "q", "y") as put:
+        waiting(mpd, "q")
+        assert mpd.ctl("queue", "get", "q").out == "x\n" and put.wait(PATIENCE) == 0
+    with mpd.ctl_popen("queue", "get", "q", "--max", "5") as get:
+        assert get.wait(PATIENCE) == 0 and get.stdout.read() == "y\n"
+    assert mpd.ctl("queue", "close", "q").code == 0
+    assert mpd.ctl("queue", "put", "q", "z").code == mpd.ctl("queue", "get", "q").code == 1
+
+
+def test_a_stream_stops_where_the_queue_is_full(mpd):
+    mpd.ctl("queue", "create", "q", "--maxsize", "3")
+    done = mpd.ctl("queue", "put", "q", "--lines", "-w", "50ms", input="1\n2\n3\n4\n5\n")
+    assert done.code == 5 and done.err.splitlines()[-1] == "mpctl: 3 before it were put"
+    assert mpd.ctl("queue", "get", "q", "--max", "9").out == "1\n2\n3\n"
+    with mpd.ctl_popen("queue", "put", "q", "--lines") as put:
+        def write():
+            put.stdin.write("".join(f"{n}\n" for n in range(5000)))
+            put.stdin.close()
+        writer = threading.Thread(target=write)
+        writer.start()
+        waiting(mpd, "q", 253)
+        got = []
+        with mpd.ctl_popen("queue", "get", "q", "-f") as get:
+            got = [int(get.stdout.readline()) for _ in range(5000)]
+            assert got == list(range(5000))
+            writer.join()
+            assert put.wait(PATIENCE) == 0
+            assert mpd.ctl("queue", "close", "q").code == 0
+            assert (get.wait(PATIENCE), get.stdout.read(), get.stderr.read()) == (0, "", "")
+
+
+def test_a_stream_is_put_as_it_comes(mpd):
+    mpd.ctl("queue", "create", "q")
+    with mpd.ctl_popen("queue", "put", "q", "-l") as put:
+        for line in ("one", "two"):
+            put.stdin.write(line + "\n")
+            put.stdin.flush()
+            assert mpd.ctl("queue", "get", "q", "-w", "20").out == line + "\n"
+        mpd.ctl("queue", "close", "q")
+        put.stdin.write("three\n")
+        put.stdin.flush()
+        assert put.wait(PATIENCE) == 1 and "mpctl: 2 before it were put\n" in put.stderr.read()
+
+
+def test_what_cannot_be_written_goes_back(mpd):
+    mpd.rpc("queue.put", name="q", item="precious")
+    done = mpd.shell("mpctl queue get q > /dev/full; echo $?")
+    assert done.out == "1\n" and "No space left" in done.err
+    until(lambda: mpd.rpc("queue.size", name="q")["size"] == 1, what="it is back")
+    done = mpd.shell("{ mpctl queue get q; echo $? >&2; } | true")  # EPIPE, or in time
+    assert done.err in ("0\n", "1\n")
+    mpd.rpc("queue.put", name="p", item="x" * 1_000_000)
+    with mpd.ctl_popen("queue", "get", "p") as get:
+        assert readable(get.stdout.fileno())
+        assert mpd.rpc("queue.stats", name="p")["claimed"] == 1, "it is being written"
+        get.kill()
+    until(lambda: mpd.rpc("queue.size", name="p")["size"] == 1, what="it is back")
+    got = mpd.rpc("queue.get", name="p")
+    assert got["redelivered"] == 1 and len(got["item"]) == 1_000_000
+
+
+def test_a_command_with_the_item(mpd):
+    mpd.rpc("queue.put", name="q", items=["one", {"n": 2}, "three"])
+    done = mpd.ctl("queue", "get", "q", "--", "sh", "-c", "cat; echo $MPCTL_QUEUE $((MPCTL_CLAIM > 0))")
+    assert (done.code, done.out) == (0, "one\nq 1\n")
+    done = mpd.ctl("queue", "get", "q", "--", "sh", "-c", "cat; exit 3")
+    assert (done.code, done.out) == (3, '{"n":2}\n'), "its status is ours"
+    assert mpd.ctl("queue", "get", "q", "--", "sh", "-c", "kill -9 $$").code == 137
+    assert mpd.ctl("queue", "get", "q", "--", "/nonexistent").code == 127
+    assert mpd.ctl("queue", "get", "q", "--", "true").code == 0, "it came back to its place until here"
+    assert mpd.ctl("queue", "get", "q").out == "three\n"
+    assert mpd.ctl("queue", "get", "q", "-n", "--", "true").code == 5
+
+
+def test_a_command_that_is_interrupted(mpd, fifo):
+    told = fifo()
+    mpd.rpc("queue.put", name="q", item="precious")
+    for signo in (signal.SIGTERM, signal.SIGKILL):
+        with mpd.ctl_popen("queue", "get", "q", "--", "sh", "-c", f"echo $$ > {told.path}; exec sleep 1000") as get:
+            command = int(told.line())
+            get.send_signal(signo)
+            assert get.wait(PATIENCE) == -signo
+        until(lambda: not alive(command), what="the command's end")
+        until(lambda: mpd.rpc("queue.size", name="q")["size"] == 1, what="the item is back")
+
+
+def test_a_worker(mpd, tmp_path):
+    """It goes on after an item that fails, and ends well with the queue."""
+    log = tmp_path / "log"
+    mpd.ctl("queue", "create", "q", "--max-deliveries", "2", "--dead-letter", "dead")
+    mpd.ctl("queue", "create", "dead")
+    mpd.rpc("queue.put", name="q", items=["good", "bad", "better"])
+    assert mpd.ctl("queue", "close", "q").code == 0
+    done = mpd.ctl("queue", "get", "q", "-f", "--", "sh", "-c", f'read x; echo "$x" >> {log}; test "$x" != bad')
+    assert (done.code, done.err) == (0, "")
+    assert log.read_text().split() == ["good", "bad", "bad", "better"]
+    assert mpd.rpc("queue.size", name="dead")["size"] == 1
+
+
+def test_claims_by_hand(mpd):
+    mpd.rpc("queue.put", name="q", items=["one", "two"])
+    script = """
+        IFS='\t' read -r CLAIM ITEM < <(mpctl queue get q --ack manual --owner $$); echo $ITEM
+        mpctl queue get q --ack manual --owner $$ --json
+        mpctl queue nack q $CLAIM; mpctl queue get q
+        mpctl queue ack q $CLAIM 2>/dev/null; echo $?
+    """
+    one, two, three, four = mpd.shell(script).out.splitlines()
+    assert (one, json.loads(two)["item"], json.loads(two)["claim"] > 0, three, four) == ("one", "two", True, "one", "1")
+    until(lambda: mpd.ctl("queue", "get", "q", "-w", "20").out == "two\n", what="the script's end gives it back")
+
+
+def test_joinable(mpd):
+    mpd.ctl("queue", "create", "q", "--joinable")
+    mpd.ctl("queue", "put", "q", "one", "two", "three")
+    assert mpd.ctl("queue", "join", "q", "-n").code == 5
+    with mpd.ctl_popen("queue", "join", "q") as join:
+        waiting(mpd, "q")
+        done = mpd.shell("mpctl queue get q --owner $$; mpctl queue done q --owner $$; mpctl queue get q; mpctl queue done q; echo $?")
+        assert (done.code, done.out) == (0, "one\ntwo\n0\n")
+        assert mpd.rpc("queue.stats", name="q")["unfinished"] == 1
+        assert mpd.ctl("queue", "get", "q", "--", "true").code == 0
+        assert join.wait(PATIENCE) == 0
+    assert mpd.ctl("queue", "done", "q").code == 1
+
+
+def test_paused(mpd):
+    mpd.ctl("queue", "put", "q", "x")
+    assert mpd.ctl("queue", "pause", "q").code == 0 and mpd.ctl("queue", "get", "q", "-n").code == 5
+    assert mpd.ctl("queue", "resume", "q").code == 0 and mpd.ctl("queue", "get", "q", "-n").out == "x\n"
+
+
+def test_a_fence(mpd):
+    done = mpd.shell("T=$(mpctl lock acquire db --owner $$); mpctl queue put q 1 --fence db:$T; echo $?;"
+                     "mpctl lock release db --owner $$; mpctl queue put q 2 --fence db:$T 2>/dev/null; echo $?; mpctl queue size q")
+    assert done.out.split() == ["0", "1", "1"]
+
+
+def test_a_get_outlives_the_engine(mpd):
+    mpd.ctl("queue", "create", "q")
+    with mpd.ctl_popen("queue", "get", "q") as get:
+        waiting(mpd, "q")
+        mpd.kill_engine()
+        waiting(mpd, "q")
+        assert mpd.ctl("queue", "put", "q", "x").code == 0
+        assert get.wait(PATIENCE) == 0 and get.stdout.read() == "x\n"
+
+
+# --- pipe -----------------------------------------------------------------------------------------------------------
+
+def test_pipes(mpd):
+    assert mpd.ctl("pipe", "create", "p").code == 0
+    assert mpd.ctl("pipe", "poll", "p:1", "-n").code == 1
+    assert mpd.ctl("pipe", "send", "p:0", "hello").code == mpd.ctl("pipe", "send", "p:0", '{"a":1}').code == 0
+    assert mpd.ctl("pipe", "poll", "p:1").code == 0
+    assert mpd.ctl("pipe", "recv", "p:1").out == "hello\n" and mpd.ctl("pipe", "recv", "p:1", "--json").json() == [{"a": 1}]
+    done = mpd.ctl("pipe", "recv", "p:1", "-n")
+    assert done.code == 5 and "p" in done.err
+    assert mpd.ctl("pipe", "send", "p:1", "-S", "-", input="7\n").code == 0 and mpd.ctl("pipe", "recv", "p:0", "--json").json() == ["7"]
+    assert mpd.shell("head -c 5 /dev/zero | mpctl pipe send p:0 --raw; mpctl pipe recv p:1 --raw | wc -c").out.strip() == "5"
+    assert mpd.shell("mpctl pipe hold p:0 --owner $$; mpctl pipe send p:0 last").code == 0
+    assert mpd.ctl("pipe", "recv", "p:1", "-w", "20").out == "last\n"
+    done = mpd.ctl("pipe", "recv", "p:1", "-w", "20")
+    assert (done.code, done.out) == (1, "") and re.fullmatch(r"mpctl: [^\n]*\bp\b[^\n]*\n", done.err), "its end"
+    assert mpd.ctl("pipe", "create", "one", "--one-way").code == 0
+    assert mpd.ctl("pipe", "send", "one:0", "x").code == 1 and mpd.ctl("pipe", "send", "one:1", "x").code == 0
+    assert mpd.ctl("pipe", "send", "one", "x").code == 2
+
+
+# --- value, array, dict, list, namespace ----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("steps", [
+    [("value create v --type i 5", 0, ""), ("value get v", 0, "5\n"), ("value add v -2", 0, "3\n"), ("value add v", 0, "4\n"),
+     ("value set v -7", 0, ""), ("value get v --json", 0, "-7\n"), ("value cas v -7 8", 0, ""), ("value cas v -7 9", 1, ""),
+     ("value wait v >= 8", 0, "8\n"), ("value wait v < 8 -n", 5, ""), ("value wait v < 8 -w 0.05", 124, ""),
+     ("value set v 99999999999", 1, ""), ("value set v text", 2, ""), ("value get none", 4, ""), ("value create v --type i", 1, "")],
+    [("value create v hello", 0, ""), ("value get v", 0, "hello\n"), ("value get v --json", 0, '"hello"\n'),
+     ("value set v [1,2]", 0, ""), ("value get v", 0, "[1,2]\n"), ("value set v -S 7", 0, ""), ("value get v --json", 0, '"7"\n')],
+    [("array create a --type i --size 3", 0, ""), ("array get a", 0, "0\n0\n0\n"), ("array set a 0 5", 0, ""), ("array set a -1 7", 0, ""),
+     ("array get a 2", 0, "7\n"), ("array get a 0:2", 0, "5\n0\n"), ("array get a 0:2 --json", 0, "[5,0]\n"), ("array get a 3", 1, ""),
+     ("array len a", 0, "3\n"), ("array fill a 1", 0, ""), ("array set a ::2 [8,9]", 0, ""), ("array get a", 0, "8\n1\n9\n")],
+    [("dict set d apple 7", 0, ""), ("dict set d pear green", 0, ""), ("dict get d apple", 0, "7\n"), ("dict get d pear", 0, "green\n"),
+     ("dict get d pear --json", 0, '"green"\n'), ("dict keys d", 0, "apple\npear\n"), ("dict values d", 0, "7\ngreen\n"),
+     ("dict items d", 0, "apple\t7\npear\tgreen\n"), ("dict items d --json", 0, '[["apple",7],["pear","green"]]\n'),
+     ("dict copy d", 0, '{"apple":7,"pear":"green"}\n'), ("dict len d", 0, "2\n"), ("dict contains d apple", 0, ""),
+     ("dict contains d fig", 1, ""), ("dict has-key d apple", 0, ""), ("dict get d fig", 1, ""), ("dict get d fig --default-value 0", 0, "0\n"),
+     ("dict incr d count", 0, "1\n"), ("dict incr d count -3", 0, "-2\n"), ("dict pop d count", 0, "-2\n"), ("dict pop d count", 1, ""),
+     ("dict setdefault d apple 9", 0, "7\n"), ("dict popitem d", 0, "pear\tgreen\n"), ("dict update d {\"a\":1}", 0, ""),
+     ("dict del d a", 0, ""), ("dict del d a", 1, ""), ("dict clear d", 0, ""), ("dict keys d", 0, ""), ("dict set e k v --no-create", 4, "")],
+    [("list append l one", 0, ""), ("list append l 2", 0, ""), ("list extend l [3,\"x\"]", 0, ""), ("list get l", 0, "one\n2\n3\nx\n"),
+     ("list get l --json", 0, '["one",2,3,"x"]\n'), ("list get l -1", 0, "x\n"), ("list get l 1:3", 0, "2\n3\n"), ("list len l", 0, "4\n"),
+     ("list index l 3", 0, "2\n"), ("list index l none", 1, ""), ("list count l x", 0, "1\n"), ("list contains l 2", 0, ""),
+     ("list contains l 9", 1, ""), ("list insert l 0 first", 0, ""), ("list pop l", 0, "x\n"), ("list pop l 0", 0, "first\n"),
+     ("list remove l one", 0, ""), ("list reverse l", 0, ""), ("list get l", 0, "3\n2\n"), ("list sort l", 0, ""), ("list repeat l 2", 0, ""),
+     ("list get l", 0, "2\n3\n2\n3\n"), ("list set l 0 9", 0, ""), ("list del l 1:3", 0, ""), ("list get l", 0, "9\n3\n"),
+     ("list get l 7", 1, ""), ("list clear l", 0, ""), ("list pop l", 1, "")],
+    [("ns set n colour blue", 0, ""), ("ns set n size 7", 0, ""), ("ns get n colour", 0, "blue\n"), ("ns dir n", 0, "colour\nsize\n"),
+     ("ns del n size", 0, ""), ("ns get n size", 1, ""), ("ns get n colour --json", 0, '"blue"\n'), ("namespace get n colour", 0, "blue\n")],
+], ids=["value", "json", "array", "dict", "list", "ns"])
+def test_what_is_kept(mpd, steps):
+    for line, code, out in steps:
+        done = mpd.ctl(*line.split(" "))
+        assert (done.code, done.out) == (code, out), (line, done)
+        assert (done.err == "") == (code == 0 or line.split()[1] in ("contains", "has-key")), (line, done)
+
+
+def test_the_lock_of_a_value(mpd):
+    mpd.ctl("value", "create", "v", "--type", "i")
+    done = mpd.shell("mpctl value lock v --owner $$ >/dev/null; mpctl value lock v -n --owner 1 >/dev/null 2>&1; mpctl value unlock v --owner $$; echo $?")
+    assert done.out == "0\n"
+
+
+def test_strange_text(mpd, terminal):  # noqa: F811
+    """In a pipe as it is; on a terminal nothing that steers it."""
+    mpd.rpc("value.create", name="v", value="a\x1b[31mb\nc\td")
+    assert mpd.ctl("value", "get", "v").out == "a\x1b[31mb\nc\td\n"
+    t = ctl(terminal, "value", "get", "v")
+    t.expect(r"^a\?\[31mb\r\nc\td\r\n")
+    assert t.end() == 0
