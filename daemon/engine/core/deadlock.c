@@ -5,6 +5,7 @@
  * An owner is stuck when each of its threads that wants or has anything waits, and each of those waits could be ended
  * only by stuck ones. That is the greatest fixpoint, found by a walk that takes whom it has met before for stuck; what
  * it finds is exact where an owner has one thread. A thread that holds something and waits for nothing can still act.
+ * A wait with a deadline ends by itself: a ring with one in it is told of, and nobody is refused for it.
  */
 #include "common/scan.h"
 #include "daemon/engine/core/core.h"
@@ -25,6 +26,7 @@ struct walk {
 	struct edge cycle[CYCLE_MAX];
 	const struct want *extra; /* a want that is about to wait */
 	bool full;                /* too large to be told: nobody is accused */
+	bool timed;               /* waits with a deadline count as well */
 };
 
 void holders_add(struct holders *hs, struct thread *t)
@@ -47,7 +49,7 @@ static bool stuck(struct walk *, const struct owner *);
 /* Could nobody but stuck ones end this wait? */
 static bool want_stuck(struct walk *walk, const struct want *w)
 {
-	struct holders hs = {.open = !w->ops->holders};
+	struct holders hs = {.open = !w->ops->holders || (!walk->timed && timer_is_set(&w->waiter.timer))};
 	if (!hs.open)
 		w->ops->holders(w, &hs);
 	bool all = !hs.open && hs.n > 0;
@@ -189,19 +191,34 @@ static bool in_cycle(const struct walk *walk, const struct want *w)
 	return false;
 }
 
+/* Is W part of a ring? */
+static bool look(struct walk *walk, const struct want *w, bool timed)
+{
+	walk->nmet = walk->npath = walk->ncycle = 0;
+	walk->full = false;
+	walk->timed = timed;
+	walk->extra = w;
+	bool is = stuck(walk, w->thread->owner) && !walk->full && in_cycle(walk, w);
+	walk->extra = NULL;
+	return is;
+}
+
+void deadlock_put(const struct want *w, struct buf *b)
+{
+	static struct walk walk;
+	if (!w->ops->holders || !has_anything(w->thread->owner) || !look(&walk, w, true))
+		return;
+	buf_putc(b, ',');
+	put_cycle(b, &walk, w->thread->owner->i.uid);
+}
+
 int deadlock_check(const struct want *w, struct fault *f)
 {
 	static struct walk walk;
 	const struct owner *o = w->thread->owner;
-	if (!w->ops->holders || !has_anything(o))
+	if (!w->ops->holders || w->timeout != NSEC_NEVER || !has_anything(o))
 		return 0;
-	walk.nmet = walk.npath = walk.ncycle = 0;
-	walk.full = false;
-	walk.extra = w;
-	bool is = stuck(&walk, o) && !walk.full && in_cycle(&walk, w);
-	walk.extra = NULL;
-	/* Alone with itself and a deadline: as with Python's locks, it waits that long. */
-	if (!is || (walk.ncycle == 1 && w->timeout != NSEC_NEVER))
+	if (!look(&walk, w, false))
 		return 0;
 	AUTO_BUF said = BUF_INIT, data = BUF_INIT;
 	uid_t uid = w->thread->owner->i.uid;
@@ -276,7 +293,7 @@ static void put_deadlocks(struct buf *b, uid_t uid)
 	const struct owner *o;
 	const char *sep = "";
 	LIST_EACH (o, &core.owners, by_all) {
-		walk = (struct walk){.extra = NULL};
+		walk = (struct walk){.timed = true};
 		if (!may_see(uid, o) || !stuck(&walk, o) || walk.full || !tells(&walk, o))
 			continue;
 		buf_printf(b, "%s{", sep);

@@ -118,6 +118,7 @@ static void time_over(const struct want *w, struct fault *f)
 		buf_puts(&owner, ",\"owner\":");
 		who_put(&owner, h->thread);
 	}
+	deadlock_put(w, &owner);
 	if (w->timeout == 0)
 		fault_set(f, FAULT_WOULD_BLOCK, "%s.%s %s: it would have to wait", w->obj->class->name,
 			  w->ops->what, obj_said(w->obj));

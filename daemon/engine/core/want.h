@@ -83,9 +83,11 @@ void want_timeless(struct want *);
 
 /* --- deadlock.c --- */
 
-/* Would it wait for ever, because all who could end its wait wait for it? Then DEADLOCK with the cycle. Called before W
- * waits. */
+/* Would it wait for ever, because all who could end its wait wait for it, and for ever? Then DEADLOCK with the cycle.
+ * Called before W waits. */
 int deadlock_check(const struct want *, struct fault *);
+/* ,"cycle":[...] if it waited, or would have, in a ring. */
+void deadlock_put(const struct want *, struct buf *);
 /* {"waits":[...],"deadlocks":[...]}, of those UID may see (0: all). */
 void graph_put(struct buf *, uid_t uid);
 
