@@ -176,7 +176,7 @@ static const char *const json_calls[VERBS] = {
 	[RELEASE] = "\"method\":\"lock.release\",\"params\":{\"name\":\"lock-@\"}",
 	[GIVE] = "\"method\":\"queue.put\",\"params\":{\"name\":\"handoff\",\"item\":" ITEM "}",
 	[TAKE] = "\"method\":\"queue.get\",\"params\":{\"name\":\"handoff\"}",
-	[PREPARE] = "\"method\":\"mpd.ping\"",
+	[PREPARE] = "\"method\":\"queue.create\",\"params\":{\"name\":\"handoff\",\"exist_ok\":true}",
 };
 
 static const struct reply json_replies[VERBS] = {
