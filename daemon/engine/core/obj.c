@@ -15,6 +15,7 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_SEMAPHORE] = &sem_class,
 	[KIND_EVENT] = &event_class,
 	[KIND_QUEUE] = &queue_class,
+	[KIND_PIPE] = &pipe_class,
 };
 
 static void must(bool ok)
@@ -572,9 +573,9 @@ void obj_part(struct obj *o, const void *a, size_t na, struct span b)
 {
 	char room[256];
 	assert(8 + na <= sizeof(room));
-	memcpy(room, &o->id, 8);
 	if (list_linked(&o->dirty))
 		obj_save(o); /* an object is known to the journal before what belongs to it */
+	memcpy(room, &o->id, 8);
 	if (na)
 		memcpy(room + 8, a, na);
 	core_record(JOURNAL_PART, room, 8 + na, b.p, b.n);
