@@ -384,6 +384,7 @@ void channel_grant(struct channel *ch, struct grant *g)
 	if (g->channel)
 		list_del(&g->by_channel);
 	g->channel = ch;
+	g->line = ch->lines + 1;
 	list_push(&ch->fresh, &g->by_channel);
 }
 
@@ -398,8 +399,7 @@ void grant_sure(struct grant *g)
 void channel_wrote(struct channel *ch)
 {
 	struct list *n;
-	ch->nsent += ch->nfresh;
-	ch->nfresh = 0;
+	ch->written = ch->lines;
 	while ((n = list_shift(&ch->fresh)))
 		list_push(&ch->sent, n);
 }
@@ -407,7 +407,6 @@ void channel_wrote(struct channel *ch)
 void channel_read(struct channel *ch)
 {
 	struct list *n;
-	ch->nsent = 0;
 	while ((n = list_shift(&ch->sent))) {
 		struct grant *g = LIST_ENTRY(n, struct grant, by_channel);
 		g->channel = NULL;
@@ -415,21 +414,22 @@ void channel_read(struct channel *ch)
 	}
 }
 
-/* The newest first: so each finds things as it had left them. */
-static void undo_all(struct list *grants, bool certain)
+/* The newest first: so each finds things as it had left them. Lines are read in their order: when anything is unread,
+ * then certainly the last one. */
+static void undo_all(struct list *grants, uint64_t certain_from)
 {
 	while (!list_empty(grants)) {
 		struct grant *g = LIST_ENTRY(grants->prev, struct grant, by_channel);
 		grant_sure(g);
-		g->ops->undo(g, certain);
+		g->ops->undo(g, g->line >= certain_from);
 	}
 }
 
 void channel_gone(struct channel *ch, bool all_read, bool cut)
 {
-	undo_all(&ch->fresh, !cut);
+	undo_all(&ch->fresh, cut ? ch->lines : 0);
 	if (!all_read)
-		undo_all(&ch->sent, ch->nsent == 1);
+		undo_all(&ch->sent, ch->written);
 	channel_read(ch);
 	owner_forget_channel(ch->owner);
 	owner_forget_channel(ch->process);

@@ -81,6 +81,7 @@ struct grant {
 	const struct grant_ops *ops;
 	struct channel *channel; /* NULL: it is sure */
 	struct list by_channel;
+	uint64_t line; /* which of the channel's its answer is */
 };
 
 /* A connection, as the core sees it. In order: grants are fresh until their answers are written, then sent until it is
@@ -90,7 +91,7 @@ struct channel {
 	struct owner *owner;     /* the connection's own, once there is something to own; NULL */
 	struct owner *process;   /* the peer's process, once it was asked for; NULL */
 	struct list fresh, sent; /* struct grant.by_channel, oldest first */
-	unsigned nfresh, nsent;  /* lines of any kind: in the buffer; written since all was read */
+	uint64_t lines, written; /* of any kind, ever: put into its buffer; written to the end */
 };
 
 void channel_init(struct channel *, pid_t, uid_t);
@@ -99,11 +100,11 @@ void channel_session(struct channel *, const uint8_t session[16]);
 /* What it calls itself, for others to read; cut where it is long. */
 void channel_name(struct channel *, struct span name);
 /* A line was put into its buffer. */
-static inline void channel_answered(struct channel *ch) { ch->nfresh++; }
+static inline void channel_answered(struct channel *ch) { ch->lines++; }
 /* G's answer is being put into its buffer. */
 void channel_grant(struct channel *, struct grant *);
 /* Whether it is worth asking the kernel if all was read. */
-static inline bool channel_unsure(const struct channel *ch) { return !list_empty(&ch->fresh) || !list_empty(&ch->sent); }
+static inline bool channel_unsure(const struct channel *ch) { return !list_empty(&ch->sent); }
 /* What was put into its buffer has been written, to the end. */
 void channel_wrote(struct channel *);
 /* All that was written to it was read. */

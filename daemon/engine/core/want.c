@@ -114,7 +114,7 @@ static void time_over(const struct want *w, struct fault *f)
 	const struct hold *h = LIST_FIRST(&w->obj->holds, struct hold, by_obj);
 	size_t depth = w->obj->nwants - (w->timeout != 0 && w->obj->nwants > 0);
 	double waited = (double)(core.now - w->since) / (double)NSEC_PER_SEC;
-	if (h && h->thread) {
+	if (h && h->thread && !h->inside) {
 		buf_puts(&owner, ",\"owner\":");
 		who_put(&owner, h->thread);
 	}
