@@ -31,6 +31,7 @@
 #define ACCEPT_PAUSE (100 * NSEC_PER_MS)
 #define READ_LEAST ((size_t)4 << 10) /* an idle connection keeps not much more than this */
 #define READ_MOST ((size_t)68 << 10) /* 64 KiB of raw bytes and their line come at once */
+#define PARTS_MAX 32                 /* of a write */
 #define OUT_KEEP ((size_t)16 << 10)
 #define UID_OVERFLOW 65534 /* what has no number in our user namespace */
 
@@ -124,6 +125,31 @@ void conn_give(struct conn *c, size_t at, const int *fds, size_t n)
 	}
 }
 
+/* --- bytes that go out from where they lie ------------------------------------------------------------------------ */
+
+static void ref_free(struct conn *c, struct due_ref *ref)
+{
+	list_del(&ref->by_conn);
+	c->refs_unread -= ref->left.n;
+	ref->release(ref->arg);
+	free(ref);
+}
+
+void conn_refer(struct conn *c, struct span bytes, void (*release)(void *), void *arg)
+{
+	struct due_ref *ref = malloc(sizeof(*ref));
+	if (!ref || bytes.n == 0) {
+		free(ref);
+		buf_span(&c->out, bytes);
+		release(arg);
+		return;
+	}
+	*ref = (struct due_ref){
+		.at = c->written + c->out.len - c->out_at, .left = bytes, .release = release, .arg = arg};
+	list_push(&c->refs, &ref->by_conn);
+	c->refs_unread += bytes.n;
+}
+
 /* The client should first read what it has been answered. */
 static bool conn_full(const struct conn *c)
 {
@@ -205,6 +231,9 @@ static void conn_free(struct conn *c)
 	loose_expire(c, UINT64_MAX);
 	due_drop(c, c->ndue);
 	free(c->due);
+	struct due_ref *ref;
+	while ((ref = LIST_FIRST(&c->refs, struct due_ref, by_conn)))
+		ref_free(c, ref);
 	close(c->io.fd);
 	uid_leave(&c->peer);
 	conns.count--;
@@ -379,10 +408,28 @@ static void conn_watch(struct conn *c)
 	loop_io_events(&c->io, (in ? LOOP_READ : 0) | (c->stalled && !c->dead ? LOOP_WRITE : 0));
 }
 
-static void conn_wrote(struct conn *c, size_t n)
+/* N more bytes are written, of `out` and of what lies between. */
+static void conn_pass(struct conn *c, size_t n)
 {
+	struct due_ref *ref;
+	while ((ref = LIST_FIRST(&c->refs, struct due_ref, by_conn)) && n >= ref->at - c->written) {
+		size_t own = (size_t)(ref->at - c->written), part = MIN(n - own, ref->left.n);
+		c->out_at += own;
+		c->written += own;
+		c->refs_unread -= part;
+		ref->left = (struct span){ref->left.p + part, ref->left.n - part};
+		n -= own + part;
+		if (ref->left.n > 0)
+			return;
+		ref_free(c, ref);
+	}
 	c->out_at += n;
 	c->written += n;
+}
+
+static void conn_wrote(struct conn *c, size_t n)
+{
+	conn_pass(c, n);
 	if (conn_unread(c) == 0) {
 		buf_clear(&c->out, OUT_KEEP);
 		c->out_at = 0;
@@ -394,9 +441,31 @@ static void conn_wrote(struct conn *c, size_t n)
 	conn_stall(c, n > 0);
 }
 
-/* Sends from here up to the next byte that descriptors go with; the first byte takes its own along. As soon as one byte
- * is sent they are, and if none is they are not (unix(7)). */
-static ssize_t conn_send_fds(struct conn *c)
+/* What is to be sent, up to the byte of `out` that is the UNTIL-th ever, as at most PARTS_MAX parts; returns how many.
+ */
+static size_t conn_parts(const struct conn *c, uint64_t until, struct iovec parts[PARTS_MAX])
+{
+	const struct due_ref *ref;
+	uint64_t from = c->written;
+	size_t n = 0;
+	LIST_EACH (ref, &c->refs, by_conn) {
+		if (ref->at > until || n > PARTS_MAX - 3)
+			break;
+		if (ref->at > from)
+			parts[n++] = (struct iovec){c->out.p + c->out_at + (from - c->written), ref->at - from};
+		parts[n++] = (struct iovec){(char *)ref->left.p, ref->left.n};
+		from = ref->at;
+	}
+	if (&ref->by_conn != &c->refs)
+		until = MIN(until, ref->at);
+	if (until > from)
+		parts[n++] = (struct iovec){c->out.p + c->out_at + (from - c->written), until - from};
+	return n;
+}
+
+/* Sends from here up to the next byte that descriptors go with; the first byte takes along what is due. As soon as one
+ * byte is sent they are, and if none is they are not (unix(7)). */
+static ssize_t conn_send_parts(struct conn *c)
 {
 	union {
 		struct cmsghdr head;
@@ -407,8 +476,9 @@ static ssize_t conn_send_fds(struct conn *c)
 	for (; n < c->ndue && c->due[n].at == c->written; n++)
 		fds[n] = c->due[n].fd;
 	control.head = (struct cmsghdr){CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-	struct iovec part = {c->out.p + c->out_at, n < c->ndue ? c->due[n].at - c->written : conn_unread(c)};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	struct iovec parts[PARTS_MAX];
+	uint64_t until = n < c->ndue ? c->due[n].at : c->written + c->out.len - c->out_at;
+	struct msghdr m = {.msg_iov = parts, .msg_iovlen = conn_parts(c, until, parts)};
 	if (n > 0) {
 		m.msg_control = &control;
 		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
@@ -421,8 +491,8 @@ static ssize_t conn_send_fds(struct conn *c)
 
 static ssize_t conn_send(struct conn *c)
 {
-	if (c->ndue > 0)
-		return conn_send_fds(c);
+	if (c->ndue > 0 || c->refs_unread > 0)
+		return conn_send_parts(c);
 	return RETRY(send(c->io.fd, c->out.p + c->out_at, conn_unread(c), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
@@ -563,6 +633,7 @@ static int conn_new(const struct peer *peer, int fd)
 	list_init(&c->by_again);
 	list_init(&c->by_stall);
 	list_init(&c->reqs);
+	list_init(&c->refs);
 	list_init(&c->subs);
 	loop_io_start(&c->io, fd, 0, on_ready);
 	conn_hold(c);

@@ -10,8 +10,8 @@
  * 5. It is read from only when none of its lines waits to be handed over, and torn down only from the loop: never
  *    while a line of it is handled, and never in conns_flush().
  * 6. Who is closed by us is first told so (shutdown), and stays until it has read what was written, or CONN_STALL.
- * 7. Descriptors that go out leave with the byte they were given for. Of a connection that has as many to send as it
- *    may no line is handled, as of one that has too much unread.
+ * 7. Descriptors that go out leave with the byte they were given for, or one before it. Of a connection that has as
+ * many to send as it may no line is handled, as of one that has too much unread.
  */
 #ifndef MPD_CONN_H
 #define MPD_CONN_H
@@ -53,6 +53,15 @@ struct loose_fd {
 	uint64_t until; /* lines that begin here in the stream, or later, did not bring it */
 };
 
+/* Bytes that go out from where they lie. */
+struct due_ref {
+	struct list by_conn;
+	uint64_t at;      /* before the byte of `out` that has this place in its stream */
+	struct span left; /* what is not written yet */
+	void (*release)(void *);
+	void *arg;
+};
+
 /* A descriptor that is ours until the byte it goes with is sent. */
 struct due_fd {
 	int fd;
@@ -71,8 +80,10 @@ struct conn {
 	size_t want;    /* bytes to read at once */
 	struct buf out;
 	size_t out_at;      /* bytes of `out` that are written */
-	uint64_t written;   /* bytes, ever */
-	uint64_t whole;     /* `written` when `out` was last written to its end */
+	uint64_t written;   /* bytes of `out`, ever */
+	uint64_t whole;     /* `written` when all was written the last time */
+	struct list refs;   /* struct due_ref.by_conn, oldest first */
+	size_t refs_unread; /* bytes */
 	struct due_fd *due; /* oldest first; room for CONN_DUE_MAX, made when the first one is given */
 	size_t ndue;
 	struct loop_io io;
@@ -112,7 +123,7 @@ nsec_t conns_deadline(void);
 void conns_tick(nsec_t now);
 /* The peer's socket, for the keeper to ask the kernel whose it is. */
 static inline int conn_fd(const struct conn *c) { return c->io.fd; }
-static inline size_t conn_unread(const struct conn *c) { return c->out.len - c->out_at; }
+static inline size_t conn_unread(const struct conn *c) { return c->out.len - c->out_at + c->refs_unread; }
 /* Whether the client has read all that was ever put into `out`. */
 bool conn_all_read(const struct conn *);
 /* Something was added to c->out, or a request of it has ended. Who is made dirty last is written to first: those the
@@ -122,6 +133,9 @@ void conn_dirty(struct conn *);
 int conn_claim(struct conn *, size_t n, int *ret_fds);
 /* Takes N descriptors, at most CONN_FDS_MAX for a line, to be sent with the byte at AT of `out`. */
 void conn_give(struct conn *, size_t at, const int *fds, size_t n);
+/* BYTES go out behind what is in `out`, without being copied: RELEASE(ARG) is called when they are written, or will not
+ * be. It may not touch a connection. */
+void conn_refer(struct conn *, struct span bytes, void (*release)(void *), void *arg);
 /* Closes after what is in `out` was written. */
 void conn_close_soon(struct conn *);
 

@@ -17,7 +17,8 @@
 
 #define POOL_MAX 1024 /* requests kept for the next ones */
 #define BIN_KEEP ((size_t)16 << 10)
-#define ID_MAX ((int64_t)1 << 53) /* beyond, JSON's numbers are not exact everywhere */
+#define REF_LEAST ((size_t)16 << 10) /* fewer raw bytes are cheaper copied than sent from where they lie */
+#define ID_MAX ((int64_t)1 << 53)    /* beyond, JSON's numbers are not exact everywhere */
 
 struct batch {
 	struct conn *conn;
@@ -204,19 +205,37 @@ static bool is_recorded(const struct req *r)
 	return (r->cmd->flags & API_ONCE) && r->conn->has_session && r->id.n > 0;
 }
 
-void reply_raw(struct req *r, struct span bytes)
+void reply_raw(struct req *r, struct span bytes) { reply_raw_ref(r, bytes, NULL, NULL); }
+
+void reply_raw_ref(struct req *r, struct span bytes, void (*release)(void *), void *arg)
 {
 	assert(!r->batch);
 	r->answers_raw = true;
 	r->answer_raw = bytes;
+	r->release = release;
+	r->release_arg = arg;
 }
 
-static void put_raw(struct buf *out, struct span bytes)
+static void released(struct req *r)
 {
+	if (r->release)
+		r->release(r->release_arg);
+	r->release = NULL;
+}
+
+/* A record needs its copy. */
+static void put_raw(struct req *r)
+{
+	struct buf *out = &r->conn->out;
 	buf_span(out, SPAN(",\"raw\":"));
-	buf_u64(out, bytes.n);
+	buf_u64(out, r->answer_raw.n);
 	buf_span(out, SPAN("}\n"));
-	buf_span(out, bytes);
+	if (r->release && r->answer_raw.n >= REF_LEAST && !is_recorded(r)) {
+		conn_refer(r->conn, r->answer_raw, r->release, r->release_arg);
+		return;
+	}
+	buf_span(out, r->answer_raw);
+	released(r);
 }
 
 void reply_end(struct req *r)
@@ -224,12 +243,13 @@ void reply_end(struct req *r)
 	struct conn *c = r->conn;
 	if (r->id.n == 0) {
 		buf_clear(&rpc.bin, BIN_KEEP);
+		released(r);
 		req_free(r);
 		return;
 	}
 	struct buf *out = r->batch ? &r->batch->out : &c->out;
 	if (r->answers_raw)
-		put_raw(out, r->answer_raw);
+		put_raw(r);
 	else
 		buf_putc(out, '}');
 	struct span reply = {out->p + r->at, out->len - r->at};

@@ -37,6 +37,8 @@ struct req {
 	size_t at;
 	bool answers_raw;
 	struct span answer_raw;
+	void (*release)(void *); /* of these bytes; NULL: they stay until reply_end() */
+	void *release_arg;
 	/* From here on nothing is cleared for a new request. */
 	int fds[CONN_FDS_MAX]; /* claimed by "fds": n */
 	char id_text[RPC_ID_MAX];
@@ -60,6 +62,9 @@ void reply_end(struct req *);
 void reply_fds(struct req *, const int *fds, size_t n);
 /* In between: BYTES follow the line, which says how many they are. They stay until reply_end(). Not in a batch. */
 void reply_raw(struct req *, struct span bytes);
+/* The same of bytes that stay until RELEASE(ARG) is called, which is once, and perhaps at once: many are not copied. It
+ * may not touch a request or a connection. */
+void reply_raw_ref(struct req *, struct span bytes, void (*release)(void *), void *arg);
 /* The request ends with the fault, and is freed. */
 void req_fail(struct req *, const struct fault *);
 /* An error that answers no request: its id is null. */

@@ -553,15 +553,25 @@ class Taker:
         while fds:
             os.close(fds.pop())
 
+    def more(self, size=1 << 16):
+        data, fds, flags, _ = socket.recv_fds(self.conn.sock, size, 64)
+        assert not flags & socket.MSG_CTRUNC
+        if not data:
+            raise ConnectionLost
+        self.buffer += data
+        self.fds += fds
+
+    def bytes(self, n):
+        """The next N, raw ones."""
+        while len(self.buffer) < n:
+            self.more()
+        data, self.buffer = self.buffer[:n], self.buffer[n:]
+        return data
+
     def recv(self, size=1 << 16):
         """The next reply, and its descriptors."""
         while b"\n" not in self.buffer:
-            data, fds, flags, _ = socket.recv_fds(self.conn.sock, size, 64)
-            assert not flags & socket.MSG_CTRUNC
-            if not data:
-                raise ConnectionLost
-            self.buffer += data
-            self.fds += fds
+            self.more(size)
         line, _, self.buffer = self.buffer.partition(b"\n")
         reply = json.loads(line)
         result = reply.get("result")
@@ -923,6 +933,44 @@ def test_raw_bytes_pipelined_with_lines_between(conn):
         assert (reply["id"], data) == (f"g{n}", item)
     writer.join()
     ping(conn)
+
+
+def test_large_answers_keep_their_place_among_small_ones_and_descriptors(mpd, taker, nap):
+    """Also when nothing was read for a while, so that the daemon has to go on later, wherever it was."""
+    rng = random.Random(5)
+    items = [rng.randbytes(rng.choice((10, 16 << 10, 70000, 300000))) for _ in range(40)]
+    for n, item in enumerate(items):
+        taker.conn.sock.sendall(put(n, item))
+        assert taker.recv()[0]["id"] == n
+    for n in range(len(items)):
+        taker.conn.send_line(get(f"g{n}"))
+        taker.conn.send_line(status(f"s{n}", nap) if n % 2 else {"id": f"s{n}", "method": "mpd.ping"})
+    for n, item in enumerate(items):
+        reply, fds = taker.recv()
+        assert reply["id"] == f"g{n}" and reply["raw"] == len(item)
+        assert taker.bytes(len(item)) == item
+        reply, fds = taker.recv()
+        assert reply["id"] == f"s{n}" and len(fds) == n % 2
+        taker.drop(fds)
+    ping(taker.conn)
+
+
+def test_who_leaves_in_the_midst_of_a_large_answer_leaves_nothing_behind(mpd):
+    pid = mpd.engine_pid()
+    item = os.urandom(4 * MIB)
+    before = None
+    for n in range(12):
+        with mpd.connect() as conn:
+            writer = send_aside(conn, put(1, item) + Connection.line(get(2)))
+            assert conn.recv()["id"] == 1
+            writer.join()
+            assert conn.sock.recv(100000)
+        until(lambda: connections(mpd) == 0)
+        until(lambda: mpd.rpc("queue.size", name="q")["size"] == 1)  # it was not read to its end
+        mpd.rpc("queue.get", name="q")
+        before = before or rss(pid)
+    if "asan" not in BUILD.name:
+        assert rss(pid) < before + 3 * len(item)
 
 
 def refused(conn, stream):
