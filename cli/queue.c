@@ -216,16 +216,39 @@ struct get {
 	enum claimant claimant; /* shown: the parent's, and its number printed */
 };
 
-/* Settles a claim of ours by CMD. What was claimed for too long is somebody else's now: that fails. */
-static void settle(const struct get *g, enum api_id cmd, struct span claim)
+/* Calls EACH with what was got: one item, or all of an answer to --max. */
+static void each_got(const struct get *g, const struct call *got, void (*each)(const struct get *, struct span))
+{
+	struct span items = scan_get(got->result, "items"), key, one;
+	if (!items.p)
+		each(g, got->result);
+	for (struct scan_iter it = scan_iter(items); items.p && scan_next(&it, &key, &one);)
+		each(g, one);
+}
+
+static void settle_send(const struct get *g, enum api_id cmd, struct span claim)
 {
 	AUTO_BUF members = BUF_INIT;
 	put_name(&members, g->args);
 	member(&members, "claim");
 	buf_span(&members, claim);
-	struct call *call = client_send(g->client, cmd, &members, NULL, 0);
-	client_result(g->client, call);
-	client_drop(call);
+	client_send(g->client, cmd, &members, NULL, 0);
+}
+
+static void ack_send(const struct get *g, struct span got) { settle_send(g, CMD_queue_ack, scan_get(got, "claim")); }
+
+/* Waits for the answers to all that was sent since GOT. What was claimed for too long is somebody else's now: that
+ * fails. */
+static void settle_finish(const struct get *g, const struct call *got)
+{
+	struct list *calls = &g->client->calls;
+	struct call *call, *next;
+	LIST_EACH_SAFE (call, next, calls, by_client) {
+		if (call->id <= got->id)
+			continue;
+		client_result(g->client, call);
+		client_drop(call);
+	}
 }
 
 static void tell_command(const struct get *g, struct span claim)
@@ -260,7 +283,8 @@ static int feed_command(const struct get *g, const struct call *call)
 	tell_command(g, claim);
 	const struct span input = {text.p ? text.p : "", text.len};
 	int status = child_run(&(struct child){.argv = g->args->command, .input = &input}, &signo);
-	settle(g, status == 0 ? CMD_queue_ack : CMD_queue_nack, claim);
+	settle_send(g, status == 0 ? CMD_queue_ack : CMD_queue_nack, claim);
+	settle_finish(g, call);
 	if (signo)
 		wait_die(signo);
 	return status;
@@ -281,27 +305,20 @@ static void print_item(const struct get *g, struct span got)
 	buf_putc(&out, '\n');
 }
 
-/* out_flush() ends us where it cannot write, and the claim with us. */
-static void print_one(const struct get *g, const struct call *call, struct span got)
+/* out_flush() ends us where it cannot write, and the claims with us. */
+static int print_got(const struct get *g, const struct call *call)
 {
 	if (g->args->own[FLAG_RAW])
 		buf_span(&out, buf_view(&call->raw));
 	else
-		print_item(g, got);
+		each_got(g, call, print_item);
 	out_flush();
-	if (g->claimant == CLAIM_OURS)
-		settle(g, CMD_queue_ack, scan_get(got, "claim"));
-}
-
-static int use_items(const struct get *g, const struct call *call)
-{
-	struct span items = scan_get(call->result, "items"), key, got;
-	if (g->args->command)
-		return feed_command(g, call);
-	if (!items.p)
-		print_one(g, call, call->result);
-	for (struct scan_iter it = scan_iter(items); items.p && scan_next(&it, &key, &got);)
-		print_one(g, call, got);
+	if (g->claimant != CLAIM_OURS)
+		return STATUS_OK;
+	client_hold(g->client);
+	each_got(g, call, ack_send);
+	client_flush(g->client);
+	settle_finish(g, call);
 	return STATUS_OK;
 }
 
@@ -316,7 +333,7 @@ static int get_once(const struct get *g, bool *ret_closed)
 	if (*ret_closed && g->args->own[FLAG_FOLLOW])
 		return STATUS_OK;
 	client_result(g->client, call);
-	int status = use_items(g, call);
+	int status = g->args->command ? feed_command(g, call) : print_got(g, call);
 	client_drop(call);
 	return status;
 }

@@ -211,7 +211,7 @@ def test_the_parent_is_the_default_owner(mpd):
     done = mpd.shell("mpctl lock acquire db --json; mpctl lock release db; echo $?")
     token, code = done.out.split()
     assert json.loads(token)["token"] > 0 and code == "0"
-    done = mpd.shell("mpctl rlock acquire r; mpctl rlock acquire r; mpctl rlock release r --json; mpctl rlock release r --json")
+    done = mpd.shell("mpctl rlock acquire r; mpctl rlock acquire r; mpctl rlock release r --json; mpctl rlock release r --json; true")
     one, two, three, four = done.out.split()
     assert one == two and [json.loads(three), json.loads(four)] == [{"depth": 1}, {"depth": 0}]
 
@@ -559,7 +559,7 @@ def test_a_stream_stops_where_the_queue_is_full(mpd):
             put.stdin.close()
         writer = threading.Thread(target=write)
         writer.start()
-        waiting(mpd, "q", 253)
+        waiting(mpd, "q", 256)
         got = []
         with mpd.ctl_popen("queue", "get", "q", "-f") as get:
             got = [int(get.stdout.readline()) for _ in range(5000)]
