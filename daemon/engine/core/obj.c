@@ -16,6 +16,7 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_EVENT] = &event_class,
 	[KIND_QUEUE] = &queue_class,
 	[KIND_PIPE] = &pipe_class,
+	[KIND_VALUE] = &value_class,
 };
 
 static void must(bool ok)
