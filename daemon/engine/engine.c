@@ -85,6 +85,8 @@ static void do_event(const struct proc *p, const struct inst *t, const char *wha
 	events_emit(topic, p ? what : "state", whose ? whose->i.uid : core.uid, buf_view(&members));
 }
 
+static bool do_all_read(struct channel *ch) { return conn_all_read(CONTAINER_OF(ch, struct conn, channel)); }
+
 static void do_fail(struct want *w, const struct fault *f) { req_fail(w->call, f); }
 
 static const struct core_ops ops = {
@@ -98,6 +100,7 @@ static const struct core_ops ops = {
 	.save = journal_add2,
 	.watch = watch_owner,
 	.unwatch = unwatch_owner,
+	.all_read = do_all_read,
 	.death = watch_death,
 	.failed = do_fail,
 	.tokens = tokens_reserve,

@@ -220,20 +220,59 @@ static void death_of(const struct thread *t, struct death *ret)
 	copy_cut(ret->tag, sizeof(ret->tag), (struct span){t->tag, t->ntag});
 }
 
-static void thread_die(struct thread *t)
+static void wants_die(struct thread *t)
 {
 	struct fault f;
-	struct death death;
-	death_of(t, &death);
 	while (!list_empty(&t->wants)) {
 		fault_set(&f, FAULT_LOST, "pid %d, for which this was wanted, has ended", t->owner->i.pid);
 		want_fail(LIST_ENTRY(t->wants.next, struct want, by_thread), &f);
 	}
+}
+
+/* Of what it was granted last it may have read before it ended: the kernel knows, whichever end was heard of first. */
+static void grants_settle(struct thread *t)
+{
+	struct channel *asked = NULL;
+	struct list *n = t->has.prev;
+	while (n != &t->has) {
+		struct channel *ch = LIST_ENTRY(n, struct hold, by_thread)->grant.channel;
+		n = n->prev;
+		if (!ch || ch == asked)
+			continue;
+		asked = ch;
+		if (!core.ops->all_read(ch))
+			continue;
+		channel_read(ch);
+		n = t->has.prev; /* some are done, and gone */
+	}
+}
+
+/* What it never read was not its: it goes on as if it had not been granted. */
+static bool hold_unread(struct hold *h)
+{
+	const struct channel *ch = h->grant.channel;
+	if (!ch)
+		return false;
+	bool certain = h->grant.line >= ch->written;
+	grant_sure(&h->grant);
+	h->grant.ops->undo(&h->grant, certain);
+	return true;
+}
+
+static void thread_die(struct thread *t)
+{
+	struct death death;
+	wants_die(t);
+	if (list_empty(&t->has))
+		return;
+	death_of(t, &death);
+	grants_settle(t);
 	while (!list_empty(&t->has)) { /* the newest first: what goes back to its old place goes before what went before */
 		struct hold *h = LIST_ENTRY(t->has.prev, struct hold, by_thread);
+		if (hold_unread(h))
+			continue;
 		list_del(&h->by_thread);
 		h->thread = NULL;
-		grant_sure(&h->grant);
 		h->obj->class->revoke(h, &death);
 	}
 }
