@@ -26,7 +26,8 @@ void event_clear(struct event *e)
 	e->i.set = 0;
 }
 
-/* --- waiting -------------------------------------------------------------------------------------------------------- */
+/* --- waiting --------------------------------------------------------------------------------------------------------
+ */
 
 static enum step wait_enter(struct want *w, struct fault *f)
 {
@@ -68,7 +69,8 @@ const struct want_ops event_wait_ops = {
 	.subject = wait_subject,
 };
 
-/* --- the class ------------------------------------------------------------------------------------------------------ */
+/* --- the class ------------------------------------------------------------------------------------------------------
+ */
 
 static void event_init(struct obj *o) { subject_init(&event_of(o)->waiters); }
 static void event_done(struct obj *o) { subject_done(&event_of(o)->waiters); }
@@ -106,10 +108,7 @@ static void event_describe(const struct obj *o, struct buf *b)
 	buf_printf(b, "\"set\":%s,\"ephemeral\":%s", e->i.set ? "true" : "false", e->i.ephemeral ? "true" : "false");
 }
 
-static void event_summary(const struct obj *o, struct buf *b)
-{
-	buf_puts(b, event_of(o)->i.set ? "set" : "not set");
-}
+static void event_summary(const struct obj *o, struct buf *b) { buf_puts(b, event_of(o)->i.set ? "set" : "not set"); }
 
 const struct class event_class = {
 	.kind = KIND_EVENT,

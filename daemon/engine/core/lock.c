@@ -9,8 +9,16 @@ void mutex_init(struct mutex *m, struct obj *o, bool reentrant)
 {
 	m->obj = o;
 	m->i.reentrant = reentrant;
+	list_init(&m->users);
 	subject_init(&m->queue);
 	m->queue.fifo = true;
+}
+
+void mutex_done(struct mutex *m)
+{
+	subject_done(&m->queue);
+	while (list_shift(&m->users))
+		;
 }
 
 struct subject *mutex_subject(const struct want *w) { return &want_of(w)->mutex->queue; }
@@ -260,7 +268,17 @@ void mutex_summary(const struct mutex *m, struct buf *b)
 static struct mutex *lock_mutex(const struct obj *o) { return &((struct lock *)(uintptr_t)o)->mutex; }
 
 static void lock_init(struct obj *o) { mutex_init(lock_mutex(o), o, o->class == &rlock_class); }
-static void lock_done(struct obj *o) { subject_done(&lock_mutex(o)->queue); }
+static void lock_done(struct obj *o) { mutex_done(lock_mutex(o)); }
+
+static void lock_removed(struct obj *o, const struct fault *f)
+{
+	struct list *n;
+	while ((n = list_shift(&lock_mutex(o)->users))) {
+		struct mutex_user *user = LIST_ENTRY(n, struct mutex_user, by_mutex);
+		user->removed(user, f);
+	}
+}
+
 static void lock_save(const struct obj *o, struct buf *b) { mutex_save(lock_mutex(o), b); }
 static int lock_load(struct obj *o, struct span image) { return mutex_load(lock_mutex(o), image); }
 static void lock_describe(const struct obj *o, struct buf *b) { mutex_describe(lock_mutex(o), b); }
@@ -269,8 +287,8 @@ static void lock_summary(const struct obj *o, struct buf *b) { mutex_summary(loc
 #define LOCK_CLASS(kind_, name_)                                                                                       \
 	{                                                                                                              \
 		.kind = kind_, .name = name_, .size = sizeof(struct lock), .init = lock_init, .done = lock_done,       \
-		MUTEX_HOLDS, .save = lock_save, .load = lock_load, .mutex = lock_mutex, .describe = lock_describe,  \
-		.summary = lock_summary,                                                                               \
+		.removed = lock_removed, MUTEX_HOLDS, .mutex = lock_mutex, .save = lock_save, .load = lock_load,       \
+		.describe = lock_describe, .summary = lock_summary,                                                    \
 	}
 
 const struct class lock_class = LOCK_CLASS(KIND_LOCK, "lock");

@@ -23,11 +23,19 @@ struct mutex_image {
 	uint8_t pad[7];
 };
 
+/* Something beside its object that waits for a mutex. */
+struct mutex_user {
+	struct list by_mutex;
+	/* The mutex goes: it has to end those waits, with the fault. It is off the list already. */
+	void (*removed)(struct mutex_user *, const struct fault *);
+};
+
 struct mutex {
 	struct mutex_image i;
 	struct obj *obj; /* whose its holds are */
 	struct subject queue;
 	struct hold *hold; /* NULL: it is free */
+	struct list users; /* struct mutex_user.by_mutex */
 };
 
 struct lock { /* and rlock */
@@ -48,6 +56,7 @@ struct mutex_want {
 };
 
 void mutex_init(struct mutex *, struct obj *, bool reentrant);
+void mutex_done(struct mutex *);
 enum step mutex_attempt(struct want *, struct fault *);
 bool mutex_overtakes(const struct want *);
 struct subject *mutex_subject(const struct want *);

@@ -14,6 +14,7 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_RLOCK] = &rlock_class,
 	[KIND_SEMAPHORE] = &sem_class,
 	[KIND_EVENT] = &event_class,
+	[KIND_CONDITION] = &cond_class,
 	[KIND_QUEUE] = &queue_class,
 	[KIND_PIPE] = &pipe_class,
 	[KIND_VALUE] = &value_class,
@@ -338,6 +339,8 @@ static void obj_remove(struct obj *o)
 	fault_set(&f, FAULT_DELETED, "%s %s was removed", o->class->name, obj_said(o));
 	while (!list_empty(&o->wants))
 		want_fail(LIST_ENTRY(o->wants.next, struct want, by_obj), &f);
+	if (o->class->removed)
+		o->class->removed(o, &f);
 	while (!list_empty(&o->holds))
 		hold_end(LIST_ENTRY(o->holds.next, struct hold, by_obj));
 	obj_unlist(o);

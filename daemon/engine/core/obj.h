@@ -112,6 +112,8 @@ struct class {
 	void (*init)(struct obj *);
 	/* Frees what it has beside itself. NULL: nothing. */
 	void (*done)(struct obj *);
+	/* It was deleted, and its wants have ended with the fault; its holds have not yet. NULL: nothing to do. */
+	void (*removed)(struct obj *, const struct fault *);
 	/* HOW's owner died and had H; grants nothing itself, touches. H is off its thread's list already; the class ends it
 	 * by hold_end(), or keeps it (owner_death = keep) by doing nothing: it then has no thread. */
 	void (*revoke)(struct hold *, const struct death *how);
