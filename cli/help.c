@@ -4,16 +4,32 @@
 #include "cli/object.h"
 #include "cli/render.h"
 
+#define HELP_WIDTH 80    /* of a terminal */
 #define HELP_COLUMN 28   /* where the sentences begin */
 #define OBJECT_COLUMN 11 /* where the verbs of an object begin */
 
+/* In lines that begin at HELP_COLUMN, broken between words. */
+static void put_wrapped(const char *text)
+{
+	size_t room = HELP_WIDTH - HELP_COLUMN, n = strlen(text);
+	while (n > room) {
+		size_t at = room;
+		while (at && text[at] != ' ')
+			at--;
+		at = at ? at : room;
+		buf_printf(&out, "%.*s\n%*s", (int)at, text, HELP_COLUMN, "");
+		n -= at + (text[at] == ' ');
+		text += at + (text[at] == ' ');
+	}
+	buf_printf(&out, "%s\n", text);
+}
+
 static void put_padded(const struct buf *left, const char *right)
 {
+	bool long_left = left->len + 2 > HELP_COLUMN;
 	buf_span(&out, buf_view(left));
-	if (left->len + 2 > HELP_COLUMN)
-		buf_printf(&out, "\n%*s%s\n", HELP_COLUMN, "", right);
-	else
-		buf_printf(&out, "%*s%s\n", (int)(HELP_COLUMN - left->len), "", right);
+	buf_printf(&out, "%s%*s", long_left ? "\n" : "", (int)(long_left ? HELP_COLUMN : HELP_COLUMN - left->len), "");
+	put_wrapped(right);
 }
 
 /* "  -w, --timeout SEC       wait no longer than this" */
@@ -92,11 +108,11 @@ static void help_method(const struct api_cmd *cmd)
 static void put_verbs(const struct object *o)
 {
 	const char *const *names = object_verbs(o);
-	size_t at = 80;
+	size_t at = HELP_WIDTH;
 	buf_printf(&out, "  %-*s", OBJECT_COLUMN - 3, o->name);
 	for (size_t i = 0; names[i]; i++) {
 		const char *name = *names[i] ? names[i] : "NAME -- CMD";
-		bool wrap = i && at + strlen(name) + 2 > 80;
+		bool wrap = i && at + strlen(name) + 2 > HELP_WIDTH;
 		if (wrap)
 			buf_printf(&out, "\n%*s", OBJECT_COLUMN - 1, "");
 		at = (wrap || !i ? OBJECT_COLUMN : at + 1) + strlen(name) + 1;

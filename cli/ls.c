@@ -31,9 +31,9 @@ struct column {
 	enum color color;
 };
 
+/* Whose an object is shows in its name, who holds it in its state. */
 static const struct column columns[] = {
 	{"NAME", "name", false, COLOR_NONE},      {"KIND", "kind", false, COLOR_CYAN},
-	{"UID", "uid", true, COLOR_NONE},         {"HOLDERS", "holders", true, COLOR_NONE},
 	{"WAITERS", "waiters", true, COLOR_NONE}, {"AGE", "age", true, COLOR_NONE},
 	{"STATE", "summary", false, COLOR_NONE},
 };
@@ -141,30 +141,45 @@ static void print_list(const char *name, struct span array, void (*print)(struct
 		print(value);
 }
 
+/* Has lines of its own. */
 static bool is_list(struct span key)
 {
-	static const char *const lists[] = {"holds", "waits", "holders", "waiters"};
+	static const char *const lists[] = {"state", "holds", "waits", "holders", "waiters"};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		if (span_is(key, lists[i]))
 			return true;
 	return false;
 }
 
-/* Lists have lines of their own, and come last; their lengths are seen. */
+static void print_member(const char *indent, struct span key, struct span value)
+{
+	buf_puts(&out, indent);
+	text_put(&out, key);
+	buf_puts(&out, ": ");
+	if (span_is(key, "age"))
+		put_age(&out, "", value, "");
+	else
+		text_value(&out, value);
+	buf_putc(&out, '\n');
+}
+
+/* What the kind has of its own. */
+static void print_state(struct span state)
+{
+	struct span key, value;
+	buf_puts(&out, "state:\n");
+	for (struct scan_iter it = scan_iter(state); scan_next(&it, &key, &value);)
+		print_member("  ", key, value);
+}
+
+/* Lists come last; their lengths are seen. */
 static void print_info(struct span info)
 {
 	struct span key, value;
-	for (struct scan_iter it = scan_iter(info); scan_next(&it, &key, &value);) {
-		if (is_list(key))
-			continue;
-		text_put(&out, key);
-		buf_puts(&out, ": ");
-		if (span_is(key, "age"))
-			put_age(&out, "", value, "");
-		else
-			text_value(&out, value);
-		buf_putc(&out, '\n');
-	}
+	for (struct scan_iter it = scan_iter(info); scan_next(&it, &key, &value);)
+		if (!is_list(key))
+			print_member("", key, value);
+	print_state(scan_get(info, "state"));
 	print_list("holders", scan_get(info, "holds"), print_hold);
 	print_list("waiters", scan_get(info, "waits"), print_wait);
 }
