@@ -4,7 +4,7 @@ Histories: what clients asked of objects, when, and what they were answered. tes
 tests make some by hand.
 
 All times are nanoseconds of CLOCK_MONOTONIC. An operation that was not answered has end NEVER: it may have happened at
-any time from its begin until its client was gone for the daemon, or not at all.
+any time from its begin until the daemon had seen its client's end, or not at all.
 """
 import collections
 import enum
@@ -43,13 +43,13 @@ class Fate(enum.IntEnum):
 
 
 class Life:
-    """One client process: it lived until `dying` at least, and was gone at `dead`. Each of its fibers does one thing
-    after the other."""
-    __slots__ = ("number", "pid", "fibers", "fate", "drains", "dying", "dead")
+    """One client process: it lived until `dying` at least, and at `gone` the daemon had seen its end. Each of its fibers
+    does one thing after the other."""
+    __slots__ = ("number", "pid", "fibers", "fate", "place", "drains", "dying", "gone")
 
-    def __init__(self, number, pid=0, fibers=1, fate=Fate.FINISHED, drains=False, dying=NEVER, dead=NEVER):
-        self.number, self.pid, self.fibers, self.fate, self.drains = number, pid, fibers, Fate(fate), drains
-        self.dying, self.dead = dying, dead
+    def __init__(self, number, pid=0, fibers=1, fate=Fate.FINISHED, place=0, drains=False, dying=NEVER, gone=NEVER):
+        self.number, self.pid, self.fibers, self.fate, self.place = number, pid, fibers, Fate(fate), place
+        self.drains, self.dying, self.gone = drains, dying, gone
 
     def __repr__(self):
         return f"life {self.number} (pid {self.pid}, {self.fate.name.lower()})"
@@ -90,7 +90,7 @@ def spec(thing):
 
 class History:
     """What linear_client has written of the OBJECTS that it was told, object by object."""
-    HEAD, LIFE, RECORD = struct.Struct("=6I3Q"), struct.Struct("=i3I3q"), struct.Struct("=2q4I2q2i4q")
+    HEAD, LIFE, RECORD = struct.Struct("=6I3Q"), struct.Struct("=i5I4q"), struct.Struct("=2q4I2q2i4q")
 
     def __init__(self, path, objects):
         self.objects = objects
@@ -99,6 +99,7 @@ class History:
         record, life, lives_max, _, lives, _, used, _, _ = self.HEAD.unpack_from(self.map, 0)
         assert (record, life) == (self.RECORD.size, self.LIFE.size), "linear_client writes another format"
         self.lives = [self._life(i) for i in range(lives)]
+        self._gone()
         self.at = (self.HEAD.size + lives_max * life + 7) // 8 * 8
         self.where = collections.defaultdict(list)
         for number in range(used):
@@ -108,9 +109,15 @@ class History:
                 self.where[object_number].append(offset)
 
     def _life(self, number):
-        pid, fibers, fate, drains, _, dying, dead = self.LIFE.unpack_from(
+        pid, fibers, fate, place, drains, _, _, dying, _, gone = self.LIFE.unpack_from(
             self.map, self.HEAD.size + number * self.LIFE.size)
-        return Life(number, pid, fibers, fate, bool(drains), dying or NEVER, dead or NEVER)
+        return Life(number, pid, fibers, fate, place, bool(drains), dying or NEVER, gone or NEVER)
+
+    def _gone(self):
+        """Who died before he had his place was in it nevertheless: whoever got it next has waited for both."""
+        gone = {}
+        for life in reversed(self.lives):
+            life.gone = gone[life.place] = min(life.gone, gone.get(life.place, NEVER))
 
     def ops(self, number):
         """All operations on an object, in the order of their begin."""

@@ -8,8 +8,8 @@ by its version, a queue by the id of an item. What remains is to hold that order
 up what was certainly and what was possibly there (Steps). What these judges accept may still be wrong; search.py is
 exact, and for short histories.
 
-A death is an event at an unknown moment: from `dying` on, and by `dead` + grace at the latest, which is how long the
-daemon may take to notice. What a dead client was not answered may have happened in that time, or not at all.
+A death is an event at an unknown moment, from `dying` on, and before `gone`. What a dead client was not answered may
+have happened until then, or not at all; an item that it was given may have been away for that time, and back.
 """
 import bisect
 import collections
@@ -19,19 +19,19 @@ from history import NEVER, Fate, Verb
 
 TIMEOUT, WOULD_BLOCK, FULL, EMPTY = 1, 2, 3, 4
 NOT_HELD, NOT_OWNER, STALE_TOKEN, CONFLICT = 17, 18, 20, 28
-GRACE = 2_000_000_000
+MARGIN = 2_000_000
 
 
 class Rules:
     """What holds of the run beside the objects' own semantics."""
 
-    def __init__(self, grace=GRACE, engine_dies=False):
-        self.grace = grace
+    def __init__(self, margin=MARGIN, engine_dies=False):
+        self.margin = margin  # from when its owner's end was seen until its connection's was
         self.engine_dies = engine_dies  # then nobody knows any more what had been read
 
     def gone(self, life):
         """When nothing of a client's can happen any more."""
-        return min(NEVER, life.dead + self.grace)
+        return min(NEVER, life.gone + self.margin)
 
     def may_undo_answered(self, life):
         """Whether a grant that was recorded as answered may be undone at its client's death: with other answers
@@ -464,18 +464,45 @@ class Claims:
         return Absence(min(first.begin, life.dying) if first.verb == Verb.QUEUE_NACK else life.dying, gone, first)
 
 
+class Doubt:
+    """When a client that died may have had an item that nobody saw it get."""
+
+    def __init__(self, ops, rules):
+        self.begins, self.ends = [], []
+        for begin, end in sorted((op.begin, rules.gone(op.life)) for op in ops
+                                 if op.verb == Verb.QUEUE_GET and not op.answered):
+            if self.ends and begin <= self.ends[-1]:
+                self.ends[-1] = max(self.ends[-1], end)
+            else:
+                self.begins.append(begin)
+                self.ends.append(end)
+
+    def touches(self, begin, end):
+        return bisect.bisect_left(self.ends, begin) < bisect.bisect_right(self.begins, end)
+
+    def without(self, begin, end):
+        """What is left of that time."""
+        for at in range(bisect.bisect_left(self.ends, begin), bisect.bisect_right(self.begins, end)):
+            if begin < self.begins[at]:
+                yield begin, self.begins[at]
+            begin = self.ends[at]
+        if begin < end:
+            yield begin, end
+
+
 class Presence:
     """When items were certainly in the queue, and when they possibly were; and what cannot be."""
 
-    def __init__(self, items, claims, rules, wrong):
+    def __init__(self, items, claims, doubt, rules, wrong):
         self.certain = []  # (from, to, item), without what began before the first delivery
         self.first = []  # the same from the put to the first delivery
+        self.never_away = []  # (from, to, 1): of what did not come back, which may be more than there is room for
         self.possible = []  # (from, to, n)
         self.missing = 0  # deliveries that somebody else must have had
         for item in items:
-            self._walk(item, claims, rules, wrong)
+            self._walk(item, claims, doubt, rules, wrong)
 
-    def _walk(self, item, claims, rules, wrong):
+    def _walk(self, item, claims, doubt, rules, wrong):
         chain = Chain(wrong, f"item {item.item}")
         chain.add(item.put.begin, item.put.end if item.gets else NEVER, item.put)
         number, back, end = -1, item.put.end, NEVER
@@ -484,7 +511,10 @@ class Presence:
             if again == number:
                 wrong.append(f"delivered twice: {item.gets}")
             if again == number + 1 and back < get.begin:
-                (self.certain if number >= 0 else self.first).append((back, get.begin, item))
+                where = self.certain if number >= 0 else self.first
+                if number < 0 and not doubt.touches(back, get.begin):
+                    self.never_away.append((back, get.begin, 1))
+                where += [(begin, end, item) for begin, end in doubt.without(back, get.begin)]
             self.missing += max(0, again - number - 1)
             chain.add(get.begin, get.end, get)
             absence = claims.absence(get)
@@ -506,8 +536,9 @@ def judge_queue(ops, limit, manual, rules, drained=True):
     chain = Chain(wrong, "order of ids")
     for item in items:
         chain.add(item.put.begin, item.put.end, item.put)
-    there = Presence(items, Claims(ops, manual, rules, wrong), rules, wrong)
-    check_fifo(items, there, wrong)
+    doubt = Doubt(ops, rules)
+    there = Presence(items, Claims(ops, manual, rules, wrong), doubt, rules, wrong)
+    check_fifo(items, there, doubt, wrong)
     check_empty(ops, there, wrong)
     check_room(ops, there, limit, unseen, rules, wrong)
     if drained:
@@ -515,7 +546,7 @@ def judge_queue(ops, limit, manual, rules, drained=True):
     return wrong
 
 
-def check_fifo(items, there, wrong):
+def check_fifo(items, there, doubt, wrong):
     """Nothing comes out while something older is certainly in."""
     soonest, by = NEVER, None  # the first end of a get of something newer
     for item in reversed(items):
@@ -523,7 +554,7 @@ def check_fifo(items, there, wrong):
             if item.gets[0].result[3] == 0 and soonest < item.gets[0].begin:
                 wrong.append(f"overtaken: {item.gets[0]} by {by}, which was put later")
             for get in item.gets:
-                if get.end < soonest:
+                if get.end < soonest and not doubt.touches(get.begin, get.end):
                     soonest, by = get.end, get
     gets = sorted(((get.begin, item.id, get) for item in items for get in item.gets), key=lambda g: g[0])
     begins = [g[0] for g in gets]
@@ -547,9 +578,9 @@ def check_room(ops, there, limit, unseen, rules, wrong):
     waiting = [(op.begin, op.end, 1) for op in ops if op.verb == Verb.QUEUE_PUT and op.answered and op.code]
     waiting += [(i.put.begin, NEVER if i.put.good else rules.gone(i.put.life), 1) for i in unseen]
     possible = Steps(there.possible + waiting)
-    first = Steps((begin, end, 1) for begin, end, _ in there.first)
-    if limit and first.most() > limit:
-        wrong.append(f"{first.most()} items in a queue of {limit}")
+    never_away = Steps(there.never_away)
+    if limit and never_away.most() > limit:
+        wrong.append(f"{never_away.most()} items in a queue of {limit}")
     certain = Steps((begin, end, 1) for begin, end, _ in there.first + there.certain)
     for op in ops:
         if op.verb == Verb.QUEUE_PUT and op.answered and op.code == FULL and refused_wrongly(op, possible, limit):

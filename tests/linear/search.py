@@ -12,6 +12,7 @@ An object is a class with `start` (its state) and `after(state, op)`: the states
 none when it cannot be. An unanswered operation may happen with any answer, or never. A death is an operation of its
 own.
 """
+import collections
 import itertools
 
 from history import NEVER, Fate, Verb
@@ -128,56 +129,67 @@ class Value:
 
 
 class Queue:
-    """State: (items in order, away, next place). An item is (place, item); away: (claim, life, place, item) of what was
-    taken and may come back: claims, and what its taker may not have read."""
+    """State: (items in order, away, last id). An item is (id, item); away: (claim, life, id, item) of what was taken and
+    may come back: claims, and what its taker may not have read. What nobody was told the id of has a half more than the
+    one before it: it can come anywhere."""
 
     def __init__(self, thing, ops, rules):
         self.limit, self.manual, self.rules, self.start = thing.limit, thing.manual, rules, ((), frozenset(), 0)
+        self.ids = {op.result[1]: op.result[0] for op in ops if op.verb == Verb.QUEUE_GET and op.good}
+        seen = collections.Counter(op.result[1] for op in ops if op.verb == Verb.QUEUE_GET and op.good)
+        self.again = {item for item, times in seen.items() if times > 1}
+        self.ids |= {op.a: op.result[0] for op in ops if op.verb == Verb.QUEUE_PUT and op.good}
 
     def after(self, state, op):
-        items, away, place = state
+        items = state[0]
         if op.verb is None:
             return self._death(state, op.life)
         if op.verb == Verb.QUEUE_PUT:
-            full = self.limit and len(items) >= self.limit
-            if op.answered and op.code:
-                return [state] if full else []
-            return [] if full else [(items + ((place, op.a),), away, place + 1)]
+            return self._put(state, op)
         if op.verb == Verb.QUEUE_GET:
             return self._get(state, op)
         if op.verb == Verb.QUEUE_SIZE:
             return [state] if not op.answered or op.result[0] == len(items) else []
         return self._settle(state, op)
 
+    def _put(self, state, op):
+        items, away, last = state
+        full = self.limit and len(items) >= self.limit
+        if op.answered and op.code:
+            return [state] if full else []
+        number = self.ids.get(op.a, last + 0.5)
+        return [] if full or number <= last else [((*items, (number, op.a)), away, number)]
+
     def _get(self, state, op):
-        items, away, place = state
+        items, away, last = state
         if op.answered and op.code:
             return [] if items else [state]
         if not items or (op.answered and items[0][1] != op.result[1]):
             return []
         claim = (op.result[2] if op.answered else -op.begin) if self.manual else 0
-        comes_back = self.manual or not op.answered or self.rules.may_undo_answered(op.life)
+        undone = self.rules.may_undo_answered(op.life) and items[0][1] in self.again
+        comes_back = self.manual or not op.answered or undone
         taken = {(claim, op.life.number, *items[0])} if comes_back else set()
-        return [(items[1:], away | taken, place)]
+        return [(items[1:], away | taken, last)]
 
     def _settle(self, state, op):
-        items, away, place = state
+        items, away, last = state
         mine = [a for a in away if a[0] == op.a]
         if not mine or (op.answered and op.code):
             return [state] if not mine and not op.good else []
         back = [m[2:] for m in mine] if op.verb == Verb.QUEUE_NACK else []
-        return [(tuple(sorted([*items, *back])), away.difference(mine), place)]
+        return [(tuple(sorted([*items, *back])), away.difference(mine), last)]
 
     def _death(self, state, life):
         """A claim comes back; what was not answered may have been read before the death, or else comes back, too."""
-        items, away, place = state
+        items, away, last = state
         taken = sorted(a for a in away if a[1] == life.number)
         left = away.difference(taken)
         if self.manual or life.fate == Fate.UNREAD and life.fibers == 1:
             backs = [taken]
         else:
             backs = [b for n in range(len(taken) + 1) for b in itertools.combinations(taken, n)]
-        return [(tuple(sorted([*items, *(b[2:] for b in back)])), left, place) for back in backs]
+        return [(tuple(sorted([*items, *(b[2:] for b in back)])), left, last) for back in backs]
 
 
 # --- the search -----------------------------------------------------------------------------------------------------
@@ -193,9 +205,16 @@ class Search:
         self.model, self.most, self.open = model, most, set()
         self.pairs = {(model.start, frozenset())}
 
+    def _at_once(self, state, happened):
+        """What changes nothing may as well happen as soon as it can: so nothing is lost, and there is less to try."""
+        free = {op for op in self.open - happened if op.answered and op.verb is not None
+                and self.model.after(state, op) == [state]}
+        return (state, happened | free) if free else (state, happened)
+
     def _grow(self, until):
         """Lets happen whatever is under way, in every order in which UNTIL comes last."""
-        done, todo, seen = set(), list(self.pairs), set(self.pairs)
+        done, seen = set(), {self._at_once(*pair) for pair in self.pairs}
+        todo = list(seen)
         while todo:
             pair = todo.pop()
             state, happened = pair
@@ -206,7 +225,7 @@ class Search:
                 if not op.answered and op.verb in TAKES and op.life in (d.life for d in happened if d.verb is None):
                     continue  # nothing is granted to the dead
                 for after in self.model.after(state, op):
-                    fresh = (after, happened | {op})
+                    fresh = self._at_once(after, happened | {op})
                     if fresh not in seen:
                         seen.add(fresh)
                         todo.append(fresh)
@@ -242,8 +261,17 @@ def model_of(thing, ops, rules, first):
     return {"lock": Lock, "sem": Sem}[thing.kind](thing, ops)
 
 
+def without_futile(ops):
+    """Without the unanswered puts that never happened: what they put never came out, and nobody can have lost it."""
+    if any(op.verb == Verb.QUEUE_GET and not op.answered for op in ops):
+        return ops
+    seen = {op.result[1] for op in ops if op.verb == Verb.QUEUE_GET and op.good}
+    return [op for op in ops if op.answered or op.verb != Verb.QUEUE_PUT or op.a in seen]
+
+
 def search(thing, ops, rules, first=(0, 0), most=200_000):
     """None when there is an order; else the operation at which none is left. Raises TooWide."""
+    ops = without_futile(ops)
     for op in ops:
         if op.answered and op.code and op.code not in KNOWN_ERRORS:
             return op

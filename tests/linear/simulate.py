@@ -176,6 +176,7 @@ class SimQueue(SimObject):
         for claim, (op, item) in list(self.taken.items()):
             if op.life is life:
                 del self.taken[claim]
+                item[2] -= not self.world.was_read(op)
                 if self.thing.manual or not self.world.was_read(op):
                     self.back(item)
 
@@ -277,9 +278,13 @@ class World:
         return op.answered
 
     def die(self, life):
-        life.fate, life.dying, life.dead = Fate.UNREAD, self.now, self.now + US
-        self.at(100 * US + self.soon(), lambda: self.object.death(life))
+        life.fate, life.dying = Fate.UNREAD, self.now
+        self.at(100 * US + self.soon(), lambda: self.bury(life))
         self.be_born()
+
+    def bury(self, life):
+        life.gone = self.now
+        self.object.death(life)
 
 
 class Client:

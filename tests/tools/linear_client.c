@@ -3,19 +3,22 @@
  * linear_client SOCKET HISTORY SEED CLIENTS OPS KILL_US SESSIONS SECONDS OBJECT...: what clients that are killed at any
  * moment see of locks, semaphores, queues and values: a history for tests/linear to judge.
  *
- * OBJECT: KIND:NAME:LIMIT:FLAGS, where KIND is lock, sem, queue or value; LIMIT: permits, or the queue's maxsize;
- * FLAGS: `m` its claims are acknowledged by hand, `s` short-lived: used only while its turn among those of its kind
- * lasts. CLIENTS processes do OPS operations in all; about every KILL_US microseconds one of them dies and another
- * takes its place: by kill -9 from outside, or by its own hand where that is rare otherwise (with an answer unread or
- * half read; by an exit with all that it holds). SESSIONS: they outlive the engine's deaths.
+ * OBJECT: KIND:NAME:LIMIT:FLAGS. KIND: lock, sem, queue or value; a kind of which none lasts is not used. LIMIT:
+ * permits, or the queue's maxsize. FLAGS: `m` its claims are acknowledged by hand, `s` short-lived: used only while its
+ * turn among those of its kind lasts.
+ *
+ * CLIENTS processes do OPS operations in all; about every KILL_US microseconds one of them dies and another takes its
+ * place: by kill -9 from outside, or by its own hand where that is rare otherwise (with an answer unread or half read;
+ * by an exit with all that it holds). SESSIONS: they outlive the engine's deaths.
  *
  * 1. HISTORY is a shared mapping: what was recorded outlives its writer. A record's invocation is written before its
- *    request is sent, its outcome after its reply was read, its `end` last; an operation without `end` was not
- * answered.
+ *    request is sent, its outcome after its reply was read, its `end` last; without `end` it was not answered.
  * 2. A client is one connection and 1 to 3 fibers, each with a tag of its own, each with at most one request under way
  *    and at most one hold, while which it only asks for what does not wait: so no wait is for ever.
  * 3. What a client sends comes from SEED and its number alone; when it dies by its own hand, too.
- * 4. When all is done, one more client acquires what can be acquired, and empties the queues.
+ * 4. Each client's first act is to acquire the lock of its place, which it holds while it lives. So it is known when
+ * the daemon had done with the one before.
+ * 5. When all is done, one more client acquires what can be acquired, and empties the queues.
  *
  * Exit status: 0; 3 a call failed; 4 it took longer than SECONDS: somebody was not answered.
  */
@@ -70,8 +73,9 @@ enum fate { RUNNING, FINISHED, KILLED, UNREAD, LEFT };
 
 struct life {
 	int32_t pid;
-	uint32_t fibers, fate, drains;
-	int64_t born, dying, dead; /* it lived until DYING at least, and was gone at DEAD */
+	uint32_t fibers, fate, place, drains, unused;
+	int64_t born, dying, dead; /* it lived until DYING at least, and no longer than DEAD */
+	int64_t gone;              /* the daemon had seen its end; 0: that is not known */
 };
 
 struct record {
@@ -167,6 +171,8 @@ struct fiber {
 static struct {
 	struct life *life;
 	uint32_t number;
+	uint32_t place;
+	bool placed;
 	uint64_t random;
 	int fd;
 	uint64_t requests;
@@ -284,6 +290,16 @@ static int32_t any_timeout(bool may_wait_for_ever)
 	return n < 6 && may_wait_for_ever ? FOREVER_US : (int32_t)(200 + one_of(4000));
 }
 
+static enum kind any_kind(void)
+{
+	static const enum kind kinds[] = {LOCK, LOCK, SEM, SEM, QUEUE, QUEUE, QUEUE, VALUE};
+	enum kind kind;
+	do
+		kind = kinds[one_of(ARRAY_LEN(kinds))];
+	while (known[kind].nlasting == 0);
+	return kind;
+}
+
 static uint32_t any_object(enum kind kind)
 {
 	uint64_t done = atomic_load(&history.head->records);
@@ -369,13 +385,12 @@ static bool stopped(void) { return atomic_load(&history.head->stop) != 0; }
 
 static void fiber_next(struct fiber *f)
 {
-	static const enum kind kinds[] = {LOCK, LOCK, SEM, SEM, QUEUE, QUEUE, QUEUE, VALUE};
-	if (f->hold.is && (stopped() || one_of(3) > 0))
+	if (f->hold.is && (stopped() || one_of(3) > 0 || known[VALUE].nlasting == 0))
 		fiber_settle(f);
 	else if (stopped())
 		f->over = true;
 	else {
-		enum kind kind = f->hold.is ? VALUE : kinds[one_of(ARRAY_LEN(kinds))];
+		enum kind kind = f->hold.is ? VALUE : any_kind();
 		next[kind](f, any_object(kind));
 	}
 }
@@ -434,6 +449,13 @@ static void fiber_answered(struct fiber *f, struct span reply)
 	}
 }
 
+/* Of mpd.hello, or the place's lock. */
+static void line_take_own(struct span line)
+{
+	must(scan_get(line, "result").n > 0, "an error where there can be none");
+	me.placed = me.placed || scan_get(scan_get(line, "result"), "token").n > 0;
+}
+
 static void line_take(struct span line)
 {
 	struct scan_error error;
@@ -442,8 +464,10 @@ static void line_take(struct span line)
 		fprintf(stderr, "linear_client: %s: %.*s\n", error.what, (int)line.n, line.p);
 		exit(3);
 	}
-	if (scan_i64(scan_get(line, "id"), &id)) /* of mpd.hello */
+	if (scan_i64(scan_get(line, "id"), &id)) {
+		line_take_own(line);
 		return;
+	}
 	struct fiber *f = &me.fibers[id % FIBERS_MAX];
 	must(id >= 0 && f->open, "an answer that nobody asked for");
 	fiber_answered(f, line);
@@ -477,6 +501,13 @@ static bool try_connect(void)
 	return false;
 }
 
+/* A place's lock is acquired once in a life: its number can be the id. */
+static void place_ask(void)
+{
+	buf_printf(&me.out, "{\"id\":\"%u\",\"method\":\"lock.acquire\",\"params\":{\"name\":\"place-%u\"}}\n",
+		   me.place, me.place);
+}
+
 /* Says its session, and asks again for what was not answered. */
 static void client_connect(void)
 {
@@ -489,6 +520,8 @@ static void client_connect(void)
 			   "{\"id\":\"hello\",\"method\":\"mpd.hello\",\"params\":{\"session\":\"%016" PRIx64
 			   "%016" PRIx64 "\"}}\n",
 			   run.seed, (uint64_t)me.number);
+	if (!me.placed)
+		place_ask();
 	for (size_t i = 0; i < me.life->fibers; i++)
 		if (me.fibers[i].open)
 			buf_span(&me.out, buf_view(&me.fibers[i].line));
@@ -523,6 +556,20 @@ static void client_read(void)
 	}
 	me.in.len += (size_t)n;
 	lines_take();
+}
+
+/* Once the place's lock is ours, the end of who held it has been seen. */
+static void place_take(uint32_t place, struct life *before)
+{
+	me.place = place;
+	me.placed = false;
+	place_ask();
+	while (!me.placed) {
+		client_send();
+		client_read();
+	}
+	if (before)
+		before->gone = now();
 }
 
 /* --- how it ends ---------------------------------------------------------------------------------------------------
@@ -625,25 +672,7 @@ static void drain(uint32_t object)
 	}
 }
 
-static void client_main(void)
-{
-	me.random = run.seed * 1000003 + me.number;
-	chance(&me.random);
-	if (!me.life->drains)
-		me.life->fibers = 1 + (uint32_t)one_of(FIBERS_MAX);
-	client_connect();
-	if (me.life->drains)
-		for (uint32_t i = 0; i < history.head->objects; i++)
-			drain(i);
-	else
-		while (client_turn())
-			;
-	me.life->fate = FINISHED;
-	me.life->dying = now();
-	_exit(0);
-}
-
-/* --- who starts and kills them -------------------------------------------------------------------------------------
+/* --- its life ------------------------------------------------------------------------------------------------------
  */
 
 struct place {
@@ -651,23 +680,57 @@ struct place {
 	struct life *life;
 };
 
-static struct place places[CLIENTS_MAX];
+/* One for each client, and one for the last of all. */
+static struct place places[CLIENTS_MAX + 1];
+
+static void drain_all(void)
+{
+	for (uint32_t i = 0; i < run.clients; i++)
+		place_take(i, places[i].life);
+	for (uint32_t i = 0; i < history.head->objects; i++)
+		drain(i);
+}
+
+static void client_main(struct life *before)
+{
+	me.random = run.seed * 1000003 + me.number;
+	chance(&me.random);
+	if (!me.life->drains)
+		me.life->fibers = 1 + (uint32_t)one_of(FIBERS_MAX);
+	me.placed = true;
+	client_connect();
+	if (me.life->drains) {
+		drain_all();
+	} else {
+		place_take(me.life->place, before);
+		while (client_turn())
+			;
+	}
+	me.life->dying = now();
+	me.life->fate = FINISHED;
+	_exit(0);
+}
+
+/* --- who starts and kills them -------------------------------------------------------------------------------------
+ */
 
 static void place_fill(struct place *p, bool drains)
 {
 	uint32_t number = atomic_fetch_add(&history.head->lives, 1);
 	must(number < LIVES_MAX, "too many lives");
+	struct life *before = p->life;
 	p->life = me.life = &history.head->life[number];
 	me.number = number;
 	p->life->born = now();
 	p->life->fibers = 1;
+	p->life->place = (uint32_t)(p - places);
 	p->life->drains = drains;
 	p->pid = fork();
 	must(p->pid >= 0, "fork");
 	if (p->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		me.life->pid = getpid();
-		client_main();
+		client_main(before);
 	}
 	p->life->pid = p->pid;
 }
@@ -701,7 +764,7 @@ static void check_end(const struct place *p, int status)
 static size_t places_reap(void)
 {
 	size_t living = 0;
-	for (size_t i = 0; i < run.clients; i++) {
+	for (size_t i = 0; i <= run.clients; i++) {
 		struct place *p = &places[i];
 		int status;
 		if (p->pid > 0 && waitpid(p->pid, &status, WNOHANG) == p->pid) {
@@ -719,7 +782,7 @@ static void places_clear(void)
 {
 	if (getpid() != run.pid)
 		return;
-	for (size_t i = 0; i < run.clients; i++)
+	for (size_t i = 0; i <= run.clients; i++)
 		place_kill(&places[i]);
 }
 
@@ -807,8 +870,10 @@ static void object_add(char *text)
 static void check_arguments(void)
 {
 	must(run.clients >= 1 && run.clients <= CLIENTS_MAX, "CLIENTS");
+	size_t lasting = 0;
 	for (size_t i = 0; i < KINDS; i++)
-		must(known[i].nlasting > 0, "an object of each kind that lasts");
+		lasting += known[i].nlasting;
+	must(lasting > 0, "an object that is not short-lived");
 }
 
 int main(int argc, char **argv)
@@ -834,7 +899,7 @@ int main(int argc, char **argv)
 	keep_going(&random);
 	atomic_store(&history.head->stop, 1);
 	wait_for_all();
-	place_fill(&places[0], true);
+	place_fill(&places[run.clients], true);
 	wait_for_all();
 	return 0;
 }
