@@ -12,8 +12,6 @@ What cannot be the same, and is left out of the programs:
       Lock, no timeout                                               is the same
     a holder that dies     Lock, RLock, Semaphore: held for ever   goes to the next; the adapter asks for
                                                                      owner_death=keep and unowned, where it is the same
-    RLock whose holder     held for ever, also for a later         held, until `force`
-      has ended              process of that pid
     barrier, a party dies  the others wait for ever                BROKEN at once
     Barrier(0)             made; every wait hangs                  refused
     queue, consumer dies   the item is lost, the lock may stay     the item goes back
@@ -32,9 +30,7 @@ What cannot be the same, and is left out of the programs:
                                                                      bytes only as the whole item
     1 == True              in lists: equal                         a number and a truth value differ in JSON
     list.sort              key=, lists, tuples, truth values       numbers or strings, as asked for over a wire
-    list.index(10**30)     bounds of any size                      bounds below 2**53
     a proxy in a proxy     nested manager objects                  values are JSON: nest by name
-    str, repr of proxies   repr is the class                       no repr is promised
     "0", None as an index  TypeError                               the wire has indices as numbers or text, and no index
                                                                      is all
     Value, Array in ctypes infinity, NaN, 10**400, ctypes classes  JSON has none; a code is one of b B h H i I l L q Q
