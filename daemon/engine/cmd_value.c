@@ -74,9 +74,11 @@ static int find(const struct req *r, struct span name, unsigned right, struct va
 	struct obj *o;
 	int code = obj_find(&asker, name, KIND_VALUE, right, &o, f);
 	engine_now();
-	if (!code)
-		*ret = (struct value *)o;
-	return code;
+	if (code)
+		return code;
+	obj_used(o);
+	*ret = (struct value *)o;
+	return 0;
 }
 
 /* What a write goes to. */
@@ -107,6 +109,7 @@ static int target_find(const struct req *r, struct span name, struct span type, 
 		code = obj_get(&asker, name, KIND_VALUE, type.p != NULL, &o, &ret->made, f);
 	if (code)
 		return code;
+	obj_used(o);
 	ret->value = (struct value *)o;
 	return target_check(ret, type.p != NULL, shape, f);
 }

@@ -114,6 +114,17 @@ int reply_bool(struct req *r, const char *name, bool value)
 	return 0;
 }
 
+int reply_text(struct req *r, const struct buf *result, struct fault *f)
+{
+	if (result->failed)
+		return fault_set(f, FAULT_OVERLOADED, "out of memory");
+	if (result->len > CONN_LINE_MAX - 1024)
+		return fault_set(f, FAULT_TOO_LARGE, "%zu bytes are too many for one answer (ask for a part)", result->len);
+	buf_span(reply_begin(r), buf_view(result));
+	reply_end(r);
+	return 0;
+}
+
 int reply_created(struct req *r, bool created) { return reply_bool(r, "created", created); }
 
 /* --- creation -------------------------------------------------------------------------------------------------------- */

@@ -30,6 +30,8 @@ static inline struct req *call_req(const struct want *w) { return w->call; }
 int reply_empty(struct req *);
 int reply_bool(struct req *, const char *name, bool);
 int reply_created(struct req *, bool created);
+/* RESULT, which may be long; TOO_LARGE when it is longer than a line may be. */
+int reply_text(struct req *, const struct buf *result, struct fault *);
 
 /* What every create can say, from its arguments. PARAMS for a mode that is none. */
 struct create_args {

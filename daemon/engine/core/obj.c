@@ -18,6 +18,7 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_QUEUE] = &queue_class,
 	[KIND_PIPE] = &pipe_class,
 	[KIND_VALUE] = &value_class,
+	[KIND_ARRAY] = &array_class,
 };
 
 static void must(bool ok)
