@@ -4,6 +4,8 @@
  * each 8-aligned. Invariants:
  * 1. Bytes beyond the tail mean nothing; the tail moves once a turn, after its records are in place.
  * 2. The mapping never reaches past what is allocated, so that no store raises SIGBUS.
+ * 3. Two files take turns: the next compaction writes into the one that was the journal before this, whose memory is
+ *    there already. A message that was sent has arrived, so the keeper no longer goes by it.
  */
 #include "daemon/engine/journal.h"
 #include "common/crc32c.h"
@@ -16,7 +18,7 @@
 #define JOURNAL_MAGIC 0x314c4e4a44504dull /* "MPDJNL1" */
 #define JOURNAL_STEP ((size_t)256 << 10)
 #define JOURNAL_RECORD_MAX ((size_t)64 << 20)
-#define JOURNAL_BLOAT ((size_t)512 << 10)
+#define JOURNAL_BLOAT ((size_t)1 << 20)
 
 struct head {
 	uint64_t magic;
@@ -37,7 +39,7 @@ struct map_of {
 	size_t end;  /* where the next record goes; what lies behind the tail is not committed */
 };
 
-static struct map_of journal = {.fd = -1};
+static struct map_of journal = {.fd = -1}, spare = {.fd = -1};
 static struct journal_stats stats;
 static size_t live_bytes; /* of the journal after its last compaction; 0: not known */
 static bool turn_failed;
@@ -142,7 +144,11 @@ int journal_open(int fd, int (*each)(enum journal_type, struct span, void *), vo
 	return 0;
 }
 
-void journal_close(void) { map_end(&journal); }
+void journal_close(void)
+{
+	map_end(&journal);
+	map_end(&spare);
+}
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
@@ -181,19 +187,37 @@ int journal_commit(void)
 
 bool journal_bloated(void) { return turn_failed || journal.end > JOURNAL_BLOAT + 2 * live_bytes; }
 
+static struct map_of spare_take(void)
+{
+	struct map_of m = spare;
+	spare = (struct map_of){.fd = -1};
+	if (m.fd < 0)
+		m.fd = memfd_create("mpd-journal", MFD_CLOEXEC);
+	return m;
+}
+
+/* What was large once goes back to the system. */
+static void spare_put(struct map_of *m)
+{
+	if (m->size > 2 * (JOURNAL_BLOAT + 2 * live_bytes))
+		map_end(m);
+	else
+		spare = *m;
+}
+
 int journal_compact(void (*save)(void), int (*give)(int fd))
 {
 	struct map_of old = journal;
 	bool was_failed = turn_failed;
 	turn_failed = false;
-	journal = (struct map_of){.fd = memfd_create("mpd-journal", MFD_CLOEXEC)};
+	journal = spare_take();
 	if (journal.fd < 0 || map_begin(&journal) < 0)
 		goto fail;
 	save();
 	if (journal_commit() < 0 || give(journal.fd) < 0)
 		goto fail;
-	map_end(&old);
 	live_bytes = journal.end;
+	spare_put(&old);
 	stats.compactions++;
 	return 0;
 fail:

@@ -5,7 +5,7 @@
  * whole turns, and nothing is sent to anybody before the turn it belongs to is committed.
  *
  * Records are upserts of whole entities: replay is in order, later ones win. Compaction writes every living entity
- * into a new memfd, which is handed to the keeper; a message that was sent has arrived, so from then on only the new
+ * into another memfd, which is handed to the keeper; a message that was sent has arrived, so from then on only this
  * one is written. The file grows by fallocate: no memory is an error here and not a SIGBUS.
  */
 #ifndef MPD_JOURNAL_H
