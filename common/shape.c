@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules, one function a kind that has any. */
 #include "common/shape.h"
+#include "common/ctype.h"
 
 static const char *queue_wrong(const void *args)
 {
@@ -21,17 +22,54 @@ static const char *array_wrong(const void *args)
 	return size || values ? NULL : "size or values is missing";
 }
 
-const char *shape_wrong(enum api_id id, const void *args)
+static int value_values(const void *args, struct fault *f)
 {
-	static const struct {
-		enum api_id id;
-		const char *(*wrong)(const void *args);
-	} rules[] = {
-		{CMD_queue_create, queue_wrong},
-		{CMD_array_create, array_wrong},
-	};
+	const struct args_value_create *a = args;
+	const struct ctype *type = ctype_find(a->type);
+	union cell cell;
+	return type && a->value.p ? ctype_get(type, a->value, a->wrap, &cell, f) : 0;
+}
+
+static int array_values(const void *args, struct fault *f)
+{
+	const struct args_array_create *a = args;
+	const struct ctype *type = ctype_find(a->type);
+	struct span key, value;
+	union cell cell;
+	int code = 0;
+	if (!type || !a->values.p)
+		return 0;
+	for (struct scan_iter it = scan_iter(a->values); !code && scan_next(&it, &key, &value);)
+		code = ctype_get(type, value, a->wrap, &cell, f);
+	return code;
+}
+
+static const struct rules {
+	enum api_id id;
+	const char *(*wrong)(const void *args);
+	int (*values)(const void *args, struct fault *);
+} rules[] = {
+	{CMD_queue_create, queue_wrong, NULL},
+	{CMD_value_create, NULL, value_values},
+	{CMD_array_create, array_wrong, array_values},
+};
+
+static const struct rules *rules_of(enum api_id id)
+{
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if (rules[i].id == id)
-			return rules[i].wrong(args);
+			return &rules[i];
 	return NULL;
+}
+
+const char *shape_wrong(enum api_id id, const void *args)
+{
+	const struct rules *r = rules_of(id);
+	return r && r->wrong ? r->wrong(args) : NULL;
+}
+
+int shape_values(enum api_id id, const void *args, struct fault *f)
+{
+	const struct rules *r = rules_of(id);
+	return r && r->values ? r->values(args, f) : 0;
 }

@@ -10,5 +10,8 @@
 
 /* ARGS are those of the command, decoded. A sentence, or NULL: nothing is wrong. */
 const char *shape_wrong(enum api_id, const void *args);
+/* Whether what an object begins with is of its type: for those who do not make it, and so would not see. 0, PARAMS,
+ * RANGE. */
+int shape_values(enum api_id, const void *args, struct fault *);
 
 #endif

@@ -237,21 +237,28 @@ static int read_param(const struct key_value *v, struct fault *f)
 /* What the section itself says, and what it leaves no choice of. */
 static bool is_key(const struct api_arg *arg) { return strcmp(arg->name, "name") && strcmp(arg->name, "exist_ok"); }
 
+static struct key row_of(const struct api_arg *arg, int id)
+{
+	static const struct {
+		const char *name;
+		int64_t min, max;
+	} limits[] = {{"parties", 1, INT32_MAX}, {"value", 0, INT32_MAX}};
+	struct key row = {.name = arg->name, .id = id, .read = read_param, .choices = arg->hint, .max = COUNT_MAX};
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+		if (!strcmp(limits[i].name, arg->name)) {
+			row.min = limits[i].min;
+			row.max = limits[i].max;
+		}
+	return row;
+}
+
 /* A row for each key of CMD; their number. */
 static size_t make_rows(const struct api_cmd *cmd, struct key *rows)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < cmd->nargs; i++) {
-		const struct api_arg *arg = &cmd->args[i];
-		bool parties = !strcmp(arg->name, "parties");
-		if (is_key(arg))
-			rows[n++] = (struct key){.name = arg->name,
-						 .id = (int)i,
-						 .read = read_param,
-						 .choices = arg->hint,
-						 .min = parties ? 1 : 0,
-						 .max = COUNT_MAX};
-	}
+	for (size_t i = 0; i < cmd->nargs; i++)
+		if (is_key(&cmd->args[i]))
+			rows[n++] = row_of(&cmd->args[i], (int)i);
 	return n;
 }
 
@@ -293,7 +300,7 @@ static const char *params_wrong(struct conf *c, const struct making *m, struct f
 	void *args = conf_alloc(c, m->cmd->size);
 	if (scan_check(buf_view(&m->params), &params, &error) < 0)
 		return error.what;
-	if (api_decode(m->cmd, params, &c->arena, args, f))
+	if (api_decode(m->cmd, params, &c->arena, args, f) || shape_values(m->cmd->id, args, f))
 		return f->message;
 	return shape_wrong(m->cmd->id, args);
 }

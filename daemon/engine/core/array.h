@@ -9,7 +9,7 @@
 #ifndef MPD_ARRAY_H
 #define MPD_ARRAY_H
 
-#include "daemon/engine/core/ctype.h"
+#include "common/ctype.h"
 #include "daemon/engine/core/lock.h"
 #include "daemon/engine/core/slice.h"
 

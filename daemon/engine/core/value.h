@@ -9,7 +9,7 @@
 #ifndef MPD_VALUE_H
 #define MPD_VALUE_H
 
-#include "daemon/engine/core/ctype.h"
+#include "common/ctype.h"
 #include "daemon/engine/core/lock.h"
 
 struct value_image { /* followed by the mutex' image, then by the JSON */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The types of ctype.h. */
-#include "daemon/engine/core/ctype.h"
+#include "common/ctype.h"
 #include "common/jsonval.h"
 #include <math.h>
 
