@@ -122,15 +122,20 @@ static int refuse(struct decoding *d, const char *why)
 	return -1;
 }
 
-static int keep_text(struct decoding *d, struct span text, struct span *ret)
+static int keep_plain(struct decoding *d, struct span text, struct span *ret)
 {
-	if (text.n && memchr(text.p, '\0', text.n))
-		return refuse(d, "must not contain a NUL");
 	struct span copy = arena_copy(d->arena, text);
 	if (!copy.p)
 		return refuse(d, out_of_memory);
 	*ret = copy;
 	return 0;
+}
+
+static int keep_text(struct decoding *d, struct span text, struct span *ret)
+{
+	if (text.n && memchr(text.p, '\0', text.n))
+		return refuse(d, "must not contain a NUL");
+	return keep_plain(d, text, ret);
 }
 
 static int keep_buf(struct decoding *d, const struct buf *text, struct span *ret)
@@ -143,8 +148,8 @@ static int keep_buf(struct decoding *d, const struct buf *text, struct span *ret
 static int decode_str(struct decoding *d, struct span value, void *to)
 {
 	struct span text;
-	if (scan_type(value) == SCAN_STRING && scan_plain(value, &text))
-		return keep_text(d, text, to);
+	if (scan_plain(value, &text)) /* no escape, so no NUL */
+		return keep_plain(d, text, to);
 	AUTO_BUF buf = BUF_INIT;
 	return scan_str(value, &buf) < 0 ? -1 : keep_buf(d, &buf, to);
 }
@@ -361,12 +366,12 @@ static int decode_member(const struct api_cmd *cmd, struct span name, struct spa
 }
 
 /* Members of an object by their un-escaped names. */
-static int decode_members(const struct api_cmd *cmd, struct span params, struct arena *arena, uint64_t *args,
+static int decode_members(const struct api_cmd *cmd, struct scan_iter it, struct arena *arena, uint64_t *args,
 			  struct fault *f)
 {
 	AUTO_BUF name = BUF_INIT;
 	struct span key, value;
-	for (struct scan_iter it = scan_iter(params); scan_next(&it, &key, &value);) {
+	while (scan_next(&it, &key, &value)) {
 		if (key.n && memchr(key.p, '\\', key.n)) {
 			buf_clear(&name, SIZE_MAX);
 			scan_unescape(key, &name);
@@ -379,22 +384,28 @@ static int decode_members(const struct api_cmd *cmd, struct span params, struct 
 	return 0;
 }
 
-int api_decode(const struct api_cmd *cmd, struct span params, struct arena *arena, void *args, struct fault *f)
+int api_decode_members(const struct api_cmd *cmd, struct scan_iter members, struct arena *arena, void *args,
+		       struct fault *f)
 {
 	uint64_t *given = memset(args, 0, cmd->size); /* the first member of every argument struct */
-	enum scan_type type = params.p ? scan_type(params) : SCAN_NULL;
-	if (type == SCAN_ARRAY)
-		return fault_set(f, FAULT_PARAMS,
-				 "params must be an object: parameters are given by name, not by position");
-	if (type != SCAN_OBJECT && type != SCAN_NULL)
-		return fault_set(f, FAULT_PARAMS, "params must be an object");
-	int code = type == SCAN_OBJECT ? decode_members(cmd, params, arena, given, f) : 0;
+	int code = decode_members(cmd, members, arena, given, f);
 	if (code)
 		return code;
 	for (size_t i = 0; i < cmd->nargs; i++)
 		if ((cmd->args[i].flags & API_REQUIRED) && !(*given >> i & 1))
 			return fault_set(f, FAULT_PARAMS, "missing parameter \"%s\"", cmd->args[i].name);
 	return 0;
+}
+
+int api_decode(const struct api_cmd *cmd, struct span params, struct arena *arena, void *args, struct fault *f)
+{
+	enum scan_type type = params.p ? scan_type(params) : SCAN_NULL;
+	if (type == SCAN_ARRAY)
+		return fault_set(f, FAULT_PARAMS,
+				 "params must be an object: parameters are given by name, not by position");
+	if (type != SCAN_OBJECT && type != SCAN_NULL)
+		return fault_set(f, FAULT_PARAMS, "params must be an object");
+	return api_decode_members(cmd, scan_iter(params), arena, args, f);
 }
 
 /* --- describing -------------------------------------------------------------------------------------------------- */

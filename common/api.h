@@ -118,6 +118,8 @@ const char *api_nearest(struct span method);
 /* Decodes PARAMS (a checked object, or {NULL, 0}) into ARGS, zeroed first; what has to be copied lies in ARENA.
  * 0, or FAULT_PARAMS with a message that names the parameter ("did you mean" for an unknown one). */
 int api_decode(const struct api_cmd *, struct span params, struct arena *, void *args, struct fault *);
+/* The same of the members of that object. */
+int api_decode_members(const struct api_cmd *, struct scan_iter members, struct arena *, void *args, struct fault *);
 /* The JSON object of one command, of all: mpd.describe's result. */
 void api_describe(const struct api_cmd *, struct buf *);
 void api_describe_all(struct buf *);

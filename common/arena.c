@@ -31,7 +31,8 @@ static struct arena_chunk *chunk_new(struct arena_chunk *older, size_t n)
 	return c;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+/* N bytes, not cleared. */
+static void *take(struct arena *a, size_t n)
 {
 	if (n > SIZE_MAX / 4)
 		return NULL;
@@ -46,16 +47,23 @@ void *arena_alloc(struct arena *a, size_t n)
 	void *p = c->data + c->used;
 	c->used += n;
 	a->used += n;
-	return memset(p, 0, n);
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	void *p = take(a, n);
+	return p ? memset(p, 0, n) : NULL;
 }
 
 struct span arena_copy(struct arena *a, struct span s)
 {
-	char *p = s.n < SIZE_MAX ? arena_alloc(a, s.n + 1) : NULL;
+	char *p = s.n < SIZE_MAX ? take(a, s.n + 1) : NULL;
 	if (!p)
 		return (struct span){NULL, 0};
 	if (s.n)
 		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
 	return (struct span){p, s.n};
 }
 

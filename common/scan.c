@@ -6,7 +6,8 @@
  *    only where the end of a span is a legal place to stop.
  * 2. Its stack is bounded by SCAN_DEPTH. It allocates only for objects of many members or with escapes in their
  *    names, in proportion to these, and has given it all back when it returns.
- * 3. No text makes it take more than linear time: repeated names are names.h's.
+ * 3. What a tape does not tell is read from the text: of arrays, of what lies deeper, of objects of many members.
+ * 4. No text makes it take more than linear time: repeated names are names.h's.
  */
 #include "common/names.h"
 #include "common/scan_lex.h"
@@ -107,9 +108,11 @@ struct check {
 	/* The names of all open objects, raw, as one stack: an inner object's lie above its outer's, and go with it. */
 	struct span *names, *few;
 	size_t nnames, cap;
+	struct scan_tape *tape; /* NULL: nobody wants one */
 };
 
 static int check_value(struct check *);
+static int check_bare(struct check *);
 
 static int wrong_at(struct check *c, const char *at, const char *what)
 {
@@ -165,10 +168,8 @@ static int check_escape(struct check *c)
 	return 0;
 }
 
-static int check_string(struct check *c)
+static int check_string_rest(struct check *c)
 {
-	c->escaped = false;
-	c->p++;
 	while ((c->p = skip_text(c->p, c->end)) < c->end) {
 		if (take(c, '"'))
 			return 0;
@@ -178,6 +179,13 @@ static int check_string(struct check *c)
 			return -1;
 	}
 	return wrong(c, "the string has no end");
+}
+
+static inline int check_string(struct check *c)
+{
+	c->escaped = false;
+	c->p = skip_plain(c->p + 1, c->end, ASCII_ONLY);
+	return take(c, '"') ? 0 : check_string_rest(c);
 }
 
 static int check_word(struct check *c, struct span word)
@@ -228,18 +236,23 @@ static int check_array(struct check *c)
 	return leave(c, ']', "',' or ']' is missing");
 }
 
-static bool names_push(struct check *c, struct span name)
+static bool names_grow(struct check *c)
 {
-	if (c->nnames == c->cap) {
-		bool first = c->names == c->few;
-		struct span *names = reallocarray(first ? NULL : c->names, c->cap * 2, sizeof(*names));
-		if (!names)
-			return false;
-		if (first)
-			memcpy(names, c->few, c->nnames * sizeof(*names));
-		c->names = names;
-		c->cap *= 2;
-	}
+	bool first = c->names == c->few;
+	struct span *names = reallocarray(first ? NULL : c->names, c->cap * 2, sizeof(*names));
+	if (!names)
+		return false;
+	if (first)
+		memcpy(names, c->few, c->nnames * sizeof(*names));
+	c->names = names;
+	c->cap *= 2;
+	return true;
+}
+
+static inline bool names_push(struct check *c, struct span name)
+{
+	if (c->nnames == c->cap && !names_grow(c))
+		return false;
 	c->names[c->nnames++] = name;
 	return true;
 }
@@ -273,19 +286,42 @@ static int check_names(struct check *c, size_t first, bool escaped)
 	return twin == n ? 0 : wrong_at(c, raw[twin].p - 1, "duplicate member");
 }
 
+#define TAPE_DEPTH 2
+
+/* The value of KEY, which goes onto the tape. */
+static int check_noted(struct check *c, struct span key)
+{
+	struct scan_tape *t = c->tape;
+	if (t->n == SCAN_TAPE_MAX) {
+		c->tape = NULL;
+		return check_value(c);
+	}
+	size_t at = t->n++;
+	c->p = skip_space(c->p, c->end);
+	const char *from = c->p;
+	if (check_bare(c))
+		return -1;
+	t->members[at] = (struct scan_member){key, {from, (size_t)(c->p - from)}, t->n - at - 1};
+	c->p = skip_space(c->p, c->end);
+	return 0;
+}
+
 static int check_member(struct check *c, bool *escaped)
 {
 	c->p = skip_space(c->p, c->end);
 	if (!next_is(c, '"'))
 		return wrong(c, "a member's name in quotes is missing");
-	const char *name = c->p + 1;
+	const char *from = c->p + 1;
 	if (check_string(c))
 		return -1;
+	struct span name = {from, (size_t)(c->p - 1 - from)};
 	*escaped |= c->escaped;
-	if (!names_push(c, (struct span){name, (size_t)(c->p - 1 - name)}))
+	if (!names_push(c, name))
 		return wrong(c, "out of memory");
 	c->p = skip_space(c->p, c->end);
-	return take(c, ':') ? check_value(c) : wrong(c, "':' is missing");
+	if (!take(c, ':'))
+		return wrong(c, "':' is missing");
+	return c->tape && c->depth <= TAPE_DEPTH ? check_noted(c, name) : check_value(c);
 }
 
 static int check_object(struct check *c)
@@ -306,26 +342,34 @@ static int check_object(struct check *c)
 }
 
 static int (*const checks[])(struct check *) = {
-	[SCAN_NONE] = check_none,   [SCAN_NULL] = check_null,     [SCAN_FALSE] = check_false,
-	[SCAN_TRUE] = check_true,   [SCAN_NUMBER] = check_number, [SCAN_STRING] = check_string,
-	[SCAN_ARRAY] = check_array, [SCAN_OBJECT] = check_object,
+	[SCAN_NONE] = check_none,     [SCAN_NULL] = check_null,     [SCAN_FALSE] = check_false,
+	[SCAN_TRUE] = check_true,     [SCAN_NUMBER] = check_number, [SCAN_ARRAY] = check_array,
+	[SCAN_OBJECT] = check_object,
 };
+
+/* One value, without white space around it. */
+static int check_bare(struct check *c)
+{
+	enum scan_type type = c->p < c->end ? type_of[byte_at(c->p)] : SCAN_NONE;
+	return type == SCAN_STRING ? check_string(c) : checks[type](c);
+}
 
 /* One value and the white space around it. */
 static int check_value(struct check *c)
 {
 	c->p = skip_space(c->p, c->end);
-	if (checks[c->p < c->end ? type_of[byte_at(c->p)] : SCAN_NONE](c))
+	if (check_bare(c))
 		return -1;
 	c->p = skip_space(c->p, c->end);
 	return 0;
 }
 
-int scan_check(struct span text, struct span *ret_value, struct scan_error *ret_err)
+/* TAPE may be NULL. */
+static int check_text(struct span text, struct scan_tape *tape, struct span *ret_value, struct scan_error *ret_err)
 {
 	struct span few[NAMES_ON_STACK];
 	text.p = text.p ? text.p : "";
-	struct check c = {.text = text.p, .p = text.p, .end = text.p + text.n, .err = ret_err};
+	struct check c = {.text = text.p, .p = text.p, .end = text.p + text.n, .err = ret_err, .tape = tape};
 	c.names = c.few = few;
 	c.cap = NAMES_ON_STACK;
 	int failed = check_value(&c);
@@ -335,7 +379,21 @@ int scan_check(struct span text, struct span *ret_value, struct scan_error *ret_
 		free(c.names);
 	if (!failed && ret_value)
 		*ret_value = trim(text);
+	bool tells = c.tape && !failed && scan_type(text) == SCAN_OBJECT;
+	if (tape)
+		tape->object = tells ? trim(text) : (struct span){NULL, 0};
 	return failed;
+}
+
+int scan_check(struct span text, struct span *ret_value, struct scan_error *ret_err)
+{
+	return check_text(text, NULL, ret_value, ret_err);
+}
+
+int scan_check_tape(struct span text, struct scan_tape *tape, struct span *ret_value, struct scan_error *ret_err)
+{
+	tape->n = 0;
+	return check_text(text, tape, ret_value, ret_err);
 }
 
 /* --- views ------------------------------------------------------------------------------------------------------- */
@@ -390,9 +448,26 @@ struct scan_iter scan_iter(struct span value)
 {
 	enum scan_type type = scan_type(value);
 	if (type != SCAN_ARRAY && type != SCAN_OBJECT)
-		return (struct scan_iter){NULL, NULL};
+		return (struct scan_iter){.p = NULL};
 	value = trim(value);
-	return (struct scan_iter){value.p + 1, value.p + value.n - 1};
+	return (struct scan_iter){.p = value.p + 1, .end = value.p + value.n - 1};
+}
+
+static struct scan_iter over(const struct scan_member *first, size_t n)
+{
+	return (struct scan_iter){.member = first, .last = first + n};
+}
+
+struct scan_iter scan_iter_on(const struct scan_tape *t, struct span value)
+{
+	if (!t || !t->object.p || scan_type(value) != SCAN_OBJECT)
+		return scan_iter(value);
+	if (value.p == t->object.p)
+		return over(t->members, t->n);
+	for (const struct scan_member *m = t->members; m < t->members + t->n; m += 1 + m->inside)
+		if (m->value.p == value.p)
+			return over(m + 1, m->inside);
+	return scan_iter(value);
 }
 
 /* What is between the quotes. */
@@ -408,6 +483,15 @@ static struct span value_take(struct scan_iter *it)
 
 bool scan_next(struct scan_iter *it, struct span *ret_key, struct span *ret_value)
 {
+	if (it->member) {
+		const struct scan_member *m = it->member;
+		if (m == it->last)
+			return false;
+		*ret_key = m->key;
+		*ret_value = m->value;
+		it->member += 1 + m->inside;
+		return true;
+	}
 	it->p = skip_space(it->p, it->end);
 	if (it->p == it->end)
 		return false;

@@ -25,6 +25,21 @@ struct scan_error {
 /* Checks TEXT. Returns 0, or -1 with *RET_ERR. *RET_VALUE (may be NULL) is TEXT without the white space around. */
 int scan_check(struct span text, struct span *ret_value, struct scan_error *ret_err);
 
+/* The members of an object, and of the objects right in it, in the order of the text: so that what has been checked
+ * need not be walked through once more. */
+#define SCAN_TAPE_MAX 32
+struct scan_member {
+	struct span key, value;
+	size_t inside; /* so many of those behind it are members of `value` */
+};
+struct scan_tape {
+	struct span object; /* {NULL, 0}: it is none, or has too many members */
+	size_t n;
+	struct scan_member members[SCAN_TAPE_MAX];
+};
+/* scan_check() that leaves a tape of TEXT. */
+int scan_check_tape(struct span text, struct scan_tape *, struct span *ret_value, struct scan_error *ret_err);
+
 /* All of the following take a span that has passed scan_check (or lies within one that has). */
 enum scan_type scan_type(struct span value);
 
@@ -32,8 +47,11 @@ enum scan_type scan_type(struct span value);
  * empty for an array. `struct scan_iter it = scan_iter(v); while (scan_next(&it, &key, &value)) ...` */
 struct scan_iter {
 	const char *p, *end;
+	const struct scan_member *member, *last; /* NULL: from the text */
 };
 struct scan_iter scan_iter(struct span value);
+/* The same over what the tape (which may be NULL) tells of VALUE, where it does. */
+struct scan_iter scan_iter_on(const struct scan_tape *, struct span value);
 bool scan_next(struct scan_iter *, struct span *ret_key, struct span *ret_value);
 size_t scan_count(struct span value);
 

@@ -48,7 +48,7 @@ static inline const char *skip_plain(const char *p, const char *end, uint64_t ab
 
 static inline const char *skip_space(const char *p, const char *end)
 {
-	while (p < end && is_space(*p))
+	while (p < end && byte_at(p) <= ' ' && is_space(*p))
 		p++;
 	return p;
 }

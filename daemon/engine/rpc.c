@@ -356,10 +356,9 @@ static int envelope_unknown(struct span name, struct fault *f)
 
 /* Sorts the members into RET; an id that is none is left out. Member names are as they are written: an escape in one
  * is refused with it. 0 or a code. */
-static int envelope_sort(struct span object, struct span ret[ENV_COUNT], struct fault *f)
+static int envelope_sort(struct scan_iter it, struct span ret[ENV_COUNT], struct fault *f)
 {
 	struct span name, value, unknown = {NULL, 0};
-	struct scan_iter it = scan_iter(object);
 	while (scan_next(&it, &name, &value)) {
 		size_t i = 0;
 		while (i < ENV_COUNT && !span_eq(name, envelope_names[i]))
@@ -522,7 +521,7 @@ static int req_admit(struct req *r, const struct span m[ENV_COUNT], struct fault
 }
 
 /* 0: it is answered or parked, and may be gone. */
-static int req_run(struct req *r, struct span params, struct fault *f)
+static int req_run(struct req *r, struct span params, const struct scan_tape *tape, struct fault *f)
 {
 	if (params.p && scan_type(params) != SCAN_OBJECT)
 		return fault_set(f, FAULT_PARAMS, "params must be an object: {\"name\": value, ...}");
@@ -531,17 +530,18 @@ static int req_run(struct req *r, struct span params, struct fault *f)
 		return fault_set(f, FAULT_INTERNAL, "out of memory");
 	if (!rpc_handlers[r->cmd->id])
 		return fault_set(f, FAULT_INTERNAL, "%s is not built yet", r->cmd->name);
-	int code = api_decode(r->cmd, params, &rpc.arena, args, f);
+	int code = api_decode_members(r->cmd, scan_iter_on(tape, params), &rpc.arena, args, f);
 	return code ? code : rpc_handlers[r->cmd->id](r, args, f);
 }
 
-static void request(struct conn *c, struct batch *b, struct span object)
+/* TAPE is the object's, or NULL. */
+static void request(struct conn *c, struct batch *b, struct span object, const struct scan_tape *tape)
 {
 	struct span m[ENV_COUNT] = {{NULL, 0}};
 	struct fault f;
 	struct req *r = NULL;
 	struct span raw = {NULL, 0};
-	int code = envelope_sort(object, m, &f);
+	int code = envelope_sort(scan_iter_on(tape, object), m, &f);
 	if (!code)
 		code = envelope_check(m, &f);
 	if (m[ENV_RAW].p && !raw_take(c, m, !code && !b, &raw))
@@ -557,7 +557,7 @@ static void request(struct conn *c, struct batch *b, struct span object)
 	r->raw = raw;
 	code = req_admit(r, m, &f);
 	if (!code && !answer_again(r))
-		code = req_run(r, m[ENV_PARAMS], &f);
+		code = req_run(r, m[ENV_PARAMS], tape, &f);
 	if (code)
 		req_fail(r, &f);
 	arena_reset(&rpc.arena);
@@ -582,7 +582,7 @@ static void batch(struct conn *c, struct span array)
 	fault_set(&f, FAULT_INVALID_REQUEST, "a batch holds requests, which are objects");
 	while (scan_next(&it, &none, &value)) {
 		if (scan_type(value) == SCAN_OBJECT)
-			request(c, b, value);
+			request(c, b, value, NULL);
 		else
 			answer_fault(c, b, (struct span){NULL, 0}, &f);
 	}
@@ -612,15 +612,16 @@ static void not_json(struct conn *c, const struct scan_error *e)
 void rpc_line(struct conn *c, struct span line)
 {
 	struct span value;
+	struct scan_tape tape;
 	struct scan_error e;
-	if (scan_check(line, &value, &e)) {
+	if (scan_check_tape(line, &tape, &value, &e)) {
 		not_json(c, &e);
 		return;
 	}
 	c->bad_lines = 0;
 	size_t n = scan_type(value) == SCAN_ARRAY ? scan_count(value) : 0;
 	if (scan_type(value) == SCAN_OBJECT)
-		request(c, NULL, value);
+		request(c, NULL, value, &tape);
 	else if (n > 0 && n <= CONN_BATCH_MAX)
 		batch(c, value);
 	else

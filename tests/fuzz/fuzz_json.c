@@ -103,8 +103,22 @@ static void compare(const struct json *j, struct span value)
 	}
 }
 
+/* The tape and the text tell the same of VALUE, and of all that is in it. */
+static void check_tape(const struct scan_tape *tape, struct span value)
+{
+	struct span key, child, key2, child2;
+	struct scan_iter it = scan_iter(value), on = scan_iter_on(tape, value);
+	while (scan_next(&it, &key, &child)) {
+		MUST(scan_next(&on, &key2, &child2));
+		MUST(span_eq(key, key2) && child.p == child2.p && child.n == child2.n);
+		check_tape(tape, child);
+	}
+	MUST(!scan_next(&on, &key2, &child2));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct scan_tape tape;
 	static struct json_arena *arena;
 	struct span text = {(const char *)data, size}, value;
 	struct scan_error err = {SIZE_MAX, NULL}, tree_err;
@@ -116,6 +130,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(err.at == tree_err.at && !strcmp(err.what, tree_err.what));
 	} else {
 		walk(value);
+		MUST(scan_check_tape(text, &tape, NULL, &err) == 0);
+		check_tape(&tape, value);
 		MUST(tree || strstr(tree_err.what, "u0000") || strstr(tree_err.what, "too long"));
 		if (tree)
 			compare(tree, value);

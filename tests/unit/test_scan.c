@@ -391,6 +391,63 @@ static void test_iterating(void **state)
 	iterates("[[[]],[[],[]],{}]", "=[[]];=[[],[]];={};");
 }
 
+/* Two walks see the same. */
+static void same_members(struct scan_iter a, struct scan_iter b)
+{
+	struct span key_a, value_a, key_b, value_b;
+	while (scan_next(&a, &key_a, &value_a)) {
+		assert_true(scan_next(&b, &key_b, &value_b));
+		assert_ptr_equal(value_a.p, value_b.p);
+		assert_int_equal(value_a.n, value_b.n);
+		assert_true(span_eq(key_a, key_b));
+	}
+	assert_false(scan_next(&b, &key_b, &value_b));
+}
+
+static void tape_tells(const struct scan_tape *tape, struct span value)
+{
+	struct span key, child;
+	same_members(scan_iter_on(tape, value), scan_iter(value));
+	for (struct scan_iter it = scan_iter(value); scan_next(&it, &key, &child);)
+		tape_tells(tape, child);
+}
+
+/* Of every value of TEXT the tape tells what the text says. Returns how many members it has. */
+static size_t tapes(struct span text)
+{
+	struct scan_tape tape;
+	struct scan_error err;
+	struct span value;
+	assert_int_equal(scan_check_tape(text, &tape, &value, &err), 0);
+	tape_tells(&tape, value);
+	tape_tells(NULL, value);
+	return tape.object.p ? tape.n : 0;
+}
+
+static void test_a_tape_tells_what_the_text_says(void **state)
+{
+	(void)state;
+	struct scan_tape tape;
+	struct scan_error err;
+	AUTO_BUF many = BUF_INIT;
+	assert_int_equal(tapes(SPAN("{}")), 0);
+	assert_int_equal(tapes(SPAN(" 1 ")), 0);
+	assert_int_equal(tapes(SPAN("[{\"a\":{\"b\":1}}]")), 0);
+	assert_int_equal(tapes(SPAN(" {\"a\" : {\"b\":{\"c\":1}, \"d\" :[{\"e\":1}]} ,\"f\":{ } }")), 4);
+	assert_int_equal(tapes(SPAN("{\"id\":1,\"method\":\"m\",\"params\":{\"name\":\"n\",\"\\u0061\":[]},\"z\":2}")),
+			 6);
+	for (size_t n = 1; n < SCAN_TAPE_MAX + 3; n++) {
+		buf_clear(&many, 1 << 20);
+		for (size_t i = 1; i < n; i++)
+			buf_printf(&many, "%s\"k%zu\":%zu", i > 1 ? "," : "{\"in\":{", i, i);
+		buf_puts(&many, n > 1 ? "},\"after\":{\"a\":1}}" : "{\"a\":1}");
+		size_t all = n > 1 ? n + 2 : 1;
+		assert_int_equal(tapes(buf_view(&many)), all <= SCAN_TAPE_MAX ? all : 0);
+	}
+	assert_int_equal(scan_check_tape(SPAN("{\"a\":1}x"), &tape, NULL, &err), -1);
+	assert_null(tape.object.p);
+}
+
 static void gets(const char *text, const char *name, const char *want)
 {
 	accepts(text);
@@ -984,7 +1041,7 @@ static void test_random_texts_against_the_model(void **state)
 			fail_msg("%s: %.*s", valid ? "accepted" : err.what, (int)text.len, text.p);
 		valid ? accepted++ : refused++;
 		if (valid)
-			assert_true(walk(buf_view(&text)) >= 1);
+			assert_true(walk(buf_view(&text)) >= 1 && tapes(buf_view(&text)) <= SCAN_TAPE_MAX);
 		else
 			assert_true(err.at <= text.len);
 	}
@@ -1006,6 +1063,7 @@ int main(void)
 		cmocka_unit_test(test_the_value_comes_without_the_space_around),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_iterating),
+		cmocka_unit_test(test_a_tape_tells_what_the_text_says),
 		cmocka_unit_test(test_getting_members),
 		cmocka_unit_test(test_unescaping),
 		cmocka_unit_test(test_integers_are_exact),
