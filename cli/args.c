@@ -403,18 +403,26 @@ void args_member(struct args *a, const struct api_arg *arg, const char *word)
 	member_raw(&a->members, arg->name, buf_str(&json));
 }
 
+static bool is_positional(const struct api_arg *arg, unsigned required)
+{
+	return (arg->flags & (API_POSITIONAL | API_REQUIRED)) == (API_POSITIONAL | required);
+}
+
+/* Words that are wanted by those who must have one come before what may be left out: value cas NAME [OLD] NEW. */
 void args_positional(struct args *a, size_t skip)
 {
 	const struct api_cmd *cmd = api_cmd(a->verb->cmd);
-	size_t at = skip;
+	size_t at = skip, wanted = 0;
+	for (size_t i = 0; i < cmd->nargs; i++)
+		wanted += is_positional(&cmd->args[i], API_REQUIRED);
 	for (size_t i = 0; i < cmd->nargs; i++) {
 		const struct api_arg *arg = &cmd->args[i];
-		if (!(arg->flags & API_POSITIONAL))
-			continue;
-		if (at < a->nwords)
-			args_member(a, arg, a->words[at++]);
-		else if (arg->flags & API_REQUIRED)
+		bool must = is_positional(arg, API_REQUIRED);
+		if (must && at == a->nwords)
 			args_wrong(a, "%s is missing: %s", arg->hint, arg->help);
+		if (must || (is_positional(arg, 0) && at + wanted < a->nwords))
+			args_member(a, arg, a->words[at++]);
+		wanted -= must;
 	}
 	args_most(a, at);
 }

@@ -8,6 +8,7 @@
 #include "cli/child.h"
 #include "cli/object.h"
 #include "cli/render.h"
+#include "cli/show.h"
 #include "cli/wait.h"
 #include "cli/who.h"
 #include <stdio.h>
@@ -204,5 +205,5 @@ int verb_barrier_wait(struct client *c, struct args *a)
 	struct span result = wait_result(c, call, a->words[0]);
 	if (span_is(scan_get(result, "run_action"), "true"))
 		finish_action(c, a, result);
-	return object_show(a, call);
+	return show_answer(a, call);
 }

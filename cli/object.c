@@ -2,15 +2,13 @@
 /*
  * The verbs of objects: object.h.
  *
- * 1. A verb is looked for among the special rows, then in the registry; of the registry's a row is made on the spot,
- *    with mpctl's own flags for the arguments that it marks as hidden.
- * 2. What no row of `shows` speaks of is done silently.
+ * A verb is looked for among the special rows, then in the registry; of the registry's a row is made on the spot, with
+ * mpctl's own flags for the arguments that it marks as hidden.
  */
 #include "cli/object.h"
-#include "cli/payload.h"
 #include "cli/render.h"
+#include "cli/show.h"
 #include "cli/wait.h"
-#include "cli/who.h"
 #include <stdio.h>
 
 static const struct object objects[] = {
@@ -196,27 +194,36 @@ const struct verb *object_verb_find(const struct object *o, const char *verb)
 	return &made;
 }
 
+/* The verb of OBJECT that a special row is for, "" for OBJECT NAME -- CMD; NULL: it is another object's. */
+static const char *special_verb(const struct object *o, const struct verb *row)
+{
+	size_t n = strlen(o->name);
+	if (strncmp(row->name, o->name, n) != 0 || (row->name[n] && row->name[n] != ' '))
+		return NULL;
+	return row->name + n + (row->name[n] == ' ');
+}
+
+/* The verb of OBJECT that a command of the registry is, with '-' for '_', in ROOM; NULL: it is none of its. */
+static const char *registry_verb(const struct object *o, const struct api_cmd *cmd, char room[ARGS_NAME_MAX])
+{
+	size_t n = strlen(o->kind);
+	bool own = !strncmp(cmd->name, o->kind, n) && cmd->name[n] == '.' && is_seen(cmd);
+	return own ? args_name(&(struct api_arg){.name = cmd->name + n + 1}, room) : NULL;
+}
+
 /* The registry's first, then the rows that it does not know. */
 const char *const *object_verbs(const struct object *o)
 {
 	static char room[64][ARGS_NAME_MAX];
 	static const char *names[ARRAY_LEN(room) + ARRAY_LEN(specials) + 1];
-	size_t n = 0, skip = strlen(o->kind) + 1;
-	for (size_t i = 0; i < CMD_COUNT && n < ARRAY_LEN(room); i++) {
-		const struct api_cmd *cmd = api_cmd((enum api_id)i);
-		if (strncmp(cmd->name, o->kind, skip - 1) != 0 || cmd->name[skip - 1] != '.' || !is_seen(cmd))
-			continue;
-		names[n] = args_name(&(struct api_arg){.name = cmd->name + skip}, room[n]);
-		n++;
-	}
+	size_t n = 0;
+	for (size_t i = 0; i < CMD_COUNT && n < ARRAY_LEN(room); i++)
+		if ((names[n] = registry_verb(o, api_cmd((enum api_id)i), room[n])))
+			n++;
 	for (size_t i = 0; i < ARRAY_LEN(specials); i++) {
-		size_t own = strlen(o->name);
-		const char *rest = specials[i].name + own;
-		if (strncmp(specials[i].name, o->name, own) != 0 || (*rest && *rest != ' '))
-			continue;
-		rest += *rest == ' ';
-		if (!*rest || !cmd_find(o, rest))
-			names[n++] = rest;
+		const char *verb = special_verb(o, &specials[i]);
+		if (verb && !cmd_find(o, verb))
+			names[n++] = verb;
 	}
 	names[n] = NULL;
 	return names;
@@ -343,166 +350,11 @@ int verb_object(struct client *c, struct args *a)
 		wait_result(c, call, a->words[0]);
 	else
 		client_result(c, call);
-	return object_show(a, call);
+	return show_answer(a, call);
 }
 
 int verb_queue_resume(struct client *c, struct args *a)
 {
 	member_raw(&a->members, "paused", "false");
 	return verb_object(c, a);
-}
-
-/* --- the answer -------------------------------------------------------------------------------------------------- */
-
-struct show {
-	int (*show)(const struct args *, const struct call *, const char *member);
-	const char *member;
-};
-
-static int show_nothing(const struct args *a, const struct call *call, const char *name)
-{
-	(void)a;
-	(void)name;
-	if (options.json)
-		out_json(call->result);
-	return STATUS_OK;
-}
-
-/* A number of the daemon's. */
-static int show_number(const struct args *a, const struct call *call, const char *name)
-{
-	(void)a;
-	out_json(options.json ? call->result : scan_get(call->result, name));
-	return STATUS_OK;
-}
-
-static int show_token(const struct args *a, const struct call *call, const char *name)
-{
-	who_say_abandoned(call->cmd, a->words[0], call->result);
-	return show_number(a, call, name);
-}
-
-static int show_payload(const struct args *a, const struct call *call, const char *name)
-{
-	(void)a;
-	payload_print(scan_get(call->result, name));
-	buf_putc(&out, '\n');
-	return STATUS_OK;
-}
-
-static int show_lines(const struct args *a, const struct call *call, const char *name)
-{
-	struct span key, value;
-	if (options.json)
-		return show_payload(a, call, name);
-	for (struct scan_iter it = scan_iter(scan_get(call->result, name)); scan_next(&it, &key, &value);) {
-		payload_print(value);
-		buf_putc(&out, '\n');
-	}
-	return STATUS_OK;
-}
-
-/* An element, or a slice. */
-static int show_element(const struct args *a, const struct call *call, const char *name)
-{
-	bool slice = scan_get(call->result, "values").p;
-	return slice ? show_lines(a, call, "values") : show_payload(a, call, name);
-}
-
-static void print_pair(struct span key, struct span value)
-{
-	payload_print(key);
-	buf_putc(&out, '\t');
-	payload_print(value);
-	buf_putc(&out, '\n');
-}
-
-static int show_pairs(const struct args *a, const struct call *call, const char *name)
-{
-	struct span none, pair, key, value;
-	if (options.json)
-		return show_payload(a, call, name);
-	for (struct scan_iter it = scan_iter(scan_get(call->result, name)); scan_next(&it, &none, &pair);) {
-		struct scan_iter two = scan_iter(pair);
-		if (scan_next(&two, &none, &key) && scan_next(&two, &none, &value))
-			print_pair(key, value);
-	}
-	return STATUS_OK;
-}
-
-static int show_pair(const struct args *a, const struct call *call, const char *name)
-{
-	if (options.json)
-		return show_nothing(a, call, name);
-	print_pair(scan_get(call->result, "key"), scan_get(call->result, "value"));
-	return STATUS_OK;
-}
-
-static int show_item(const struct args *a, const struct call *call, const char *name)
-{
-	if (a->own[FLAG_RAW]) {
-		buf_span(&out, buf_view(&call->raw));
-		return STATUS_OK;
-	}
-	payload_print_item(scan_get(call->result, name));
-	buf_putc(&out, '\n');
-	return STATUS_OK;
-}
-
-static int show_test(const struct args *a, const struct call *call, const char *name)
-{
-	show_nothing(a, call, name);
-	return span_is(scan_get(call->result, name), "true") ? STATUS_OK : STATUS_FAILED;
-}
-
-/* A wait that answers false ran out. */
-static int show_waited(const struct args *a, const struct call *call, const char *name)
-{
-	if (show_test(a, call, name) == STATUS_OK)
-		return STATUS_OK;
-	if (object_tries(a))
-		return STATUS_WOULD_BLOCK;
-	if (!options.quiet)
-		say("%s %s: timed out", a->verb->name, a->words[0]);
-	return STATUS_TIMEOUT;
-}
-
-static int show_object(const struct args *a, const struct call *call, const char *name)
-{
-	if (options.json)
-		return show_nothing(a, call, name);
-	text_object(&out, call->result);
-	return STATUS_OK;
-}
-
-static const struct show shows[CMD_COUNT] = {
-	[CMD_lock_acquire] = {show_token, "token"},      [CMD_lock_locked] = {show_test, "locked"},
-	[CMD_rlock_acquire] = {show_token, "token"},     [CMD_rlock_locked] = {show_test, "locked"},
-	[CMD_semaphore_acquire] = {show_token, "token"}, [CMD_semaphore_value] = {show_number, "value"},
-	[CMD_event_wait] = {show_waited, "set"},         [CMD_event_is_set] = {show_test, "set"},
-	[CMD_condition_acquire] = {show_token, "token"}, [CMD_condition_wait] = {show_waited, "notified"},
-	[CMD_barrier_wait] = {show_number, "index"},     [CMD_barrier_info] = {show_object, NULL},
-	[CMD_queue_size] = {show_number, "size"},        [CMD_queue_empty] = {show_test, "empty"},
-	[CMD_queue_full] = {show_test, "full"},          [CMD_queue_peek] = {show_item, "item"},
-	[CMD_queue_stats] = {show_object, NULL},         [CMD_pipe_recv] = {show_item, "item"},
-	[CMD_pipe_poll] = {show_test, "ready"},          [CMD_value_get] = {show_payload, "value"},
-	[CMD_value_add] = {show_payload, "value"},       [CMD_value_wait] = {show_payload, "value"},
-	[CMD_value_lock] = {show_token, "token"},        [CMD_array_get] = {show_element, "value"},
-	[CMD_array_len] = {show_number, "len"},          [CMD_dict_get] = {show_payload, "value"},
-	[CMD_dict_pop] = {show_payload, "value"},        [CMD_dict_popitem] = {show_pair, NULL},
-	[CMD_dict_setdefault] = {show_payload, "value"}, [CMD_dict_incr] = {show_payload, "value"},
-	[CMD_dict_keys] = {show_lines, "keys"},          [CMD_dict_values] = {show_lines, "values"},
-	[CMD_dict_items] = {show_pairs, "items"},        [CMD_dict_copy] = {show_payload, "items"},
-	[CMD_dict_len] = {show_number, "len"},           [CMD_dict_contains] = {show_test, "contains"},
-	[CMD_dict_has_key] = {show_test, "contains"},    [CMD_list_get] = {show_element, "value"},
-	[CMD_list_pop] = {show_payload, "value"},        [CMD_list_index] = {show_number, "index"},
-	[CMD_list_count] = {show_number, "count"},       [CMD_list_contains] = {show_test, "contains"},
-	[CMD_list_len] = {show_number, "len"},           [CMD_namespace_get] = {show_payload, "value"},
-	[CMD_namespace_dir] = {show_lines, "names"},
-};
-
-int object_show(const struct args *a, const struct call *call)
-{
-	const struct show *row = &shows[a->verb->cmd];
-	return row->show ? row->show(a, call, row->member) : show_nothing(a, call, NULL);
 }

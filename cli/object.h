@@ -41,7 +41,5 @@ void object_owner_default(struct args *);
 bool object_leaves(enum api_id);
 /* Whether timeout 0 was asked for. */
 bool object_tries(const struct args *);
-/* Shows the result of A's command; returns the exit status. */
-int object_show(const struct args *, const struct call *);
 
 #endif
