@@ -15,6 +15,7 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_SEMAPHORE] = &sem_class,
 	[KIND_EVENT] = &event_class,
 	[KIND_CONDITION] = &cond_class,
+	[KIND_BARRIER] = &barrier_class,
 	[KIND_QUEUE] = &queue_class,
 	[KIND_PIPE] = &pipe_class,
 	[KIND_VALUE] = &value_class,

@@ -209,7 +209,7 @@ static struct span process_name(pid_t pid)
 	return p ? p->text[TEXT_NAME] : (struct span){"", 0};
 }
 
-static void death_of(const struct thread *t, struct death *ret)
+void thread_death(const struct thread *t, struct death *ret)
 {
 	*ret = (struct death){0};
 	core.ops->death(t->owner, ret);
@@ -265,7 +265,7 @@ static void thread_die(struct thread *t)
 	wants_die(t);
 	if (list_empty(&t->has))
 		return;
-	death_of(t, &death);
+	thread_death(t, &death);
 	grants_settle(t);
 	while (!list_empty(&t->has)) { /* the newest first: what goes back to its old place goes before what went before */
 		struct hold *h = LIST_ENTRY(t->has.prev, struct hold, by_thread);

@@ -131,6 +131,8 @@ void owner_unused(struct owner *);
  * before, for many that let go of something hold on to the thread. */
 void thread_unused(struct thread *);
 void owners_reap(void);
+/* Who it is, and how its process has ended, if it has. */
+void thread_death(const struct thread *, struct death *ret);
 
 /* {"owner":"process","pid":12,"process":"seller","tag":"t"}: who, for answers and errors. */
 void who_put(struct buf *, const struct thread *);
