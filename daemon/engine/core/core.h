@@ -77,7 +77,7 @@ struct core {
 	struct map objs;             /* struct obj by id */
 	struct map obj_names;        /* struct obj by key */
 	struct map objs_of, wants_of; /* how many, by uid */
-	struct map queued_of;        /* bytes in queues and pipes, by uid */
+	struct map queued_of;        /* size_t *, bytes in queues, by uid */
 	size_t njoins;               /* requests that wait for processes */
 	struct map loaded_holds;     /* struct hold by token, until objs_synced() */
 	struct list dirty_objs, dirty_holds, dirty_parts;

@@ -20,6 +20,8 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_PIPE] = &pipe_class,
 	[KIND_VALUE] = &value_class,
 	[KIND_ARRAY] = &array_class,
+	[KIND_DICT] = &dict_class,
+	[KIND_NAMESPACE] = &namespace_class,
 };
 
 static void must(bool ok)
@@ -776,6 +778,10 @@ void objs_done(void)
 		obj_free(LIST_ENTRY(n, struct obj, by_all));
 	while ((n = list_shift(&core.dead_objs)))
 		obj_free(LIST_ENTRY(n, struct obj, by_all));
+	size_t i = 0;
+	for (void *bytes; (bytes = map_each(&core.queued_of, &i));)
+		free(bytes);
+	map_done(&core.queued_of);
 }
 
 /* --- what is told of them ------------------------------------------------------------------------------------------- */

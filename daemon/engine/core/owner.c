@@ -174,6 +174,8 @@ void owner_unused(struct owner *o)
 
 void thread_unused(struct thread *t)
 {
+	if (!t->ntag && t->owner->channels)
+		return; /* it stays for as long as its connection does */
 	if (thread_idle(t) && !list_linked(&t->by_idle))
 		list_push(&core.idle_threads, &t->by_idle);
 }

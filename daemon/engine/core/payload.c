@@ -3,24 +3,33 @@
 #include "daemon/engine/core/payload.h"
 #include "common/scan.h"
 
-struct payload *payload_new(struct span text, bool raw)
+struct payload *payload_new_behind(size_t before, struct span text, bool raw, void **ret_before)
 {
-	struct payload *p = malloc(sizeof(*p) + text.n);
-	if (!p)
+	char *block = malloc(before + sizeof(struct payload) + text.n);
+	struct payload *p = (struct payload *)(block + before);
+	if (!block)
 		return NULL;
 	p->refs = 1;
 	p->raw = raw;
+	p->before = (uint32_t)before;
 	p->n = text.n;
 	if (text.n)
 		memcpy(p->p, text.p, text.n);
+	*ret_before = block;
 	return p;
+}
+
+struct payload *payload_new(struct span text, bool raw)
+{
+	void *nothing;
+	return payload_new_behind(0, text, raw, &nothing);
 }
 
 void payload_unref(void *payload)
 {
 	struct payload *p = payload;
 	if (p && --p->refs == 0)
-		free(p);
+		free((char *)p - p->before);
 }
 
 void payload_put_json(const struct payload *p, struct buf *out)

@@ -11,12 +11,15 @@
 struct payload {
 	unsigned refs;
 	bool raw; /* bytes, not JSON */
+	uint32_t before; /* bytes of the same allocation that lie before it */
 	size_t n;
 	char p[];
 };
 
 /* A copy of TEXT, with one reference; NULL without memory. */
 struct payload *payload_new(struct span text, bool raw);
+/* The same behind BEFORE bytes (a multiple of 16, at RET_BEFORE, not cleared), which live as long as it does. */
+struct payload *payload_new_behind(size_t before, struct span text, bool raw, void **ret_before);
 static inline struct payload *payload_ref(struct payload *p)
 {
 	p->refs++;

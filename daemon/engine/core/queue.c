@@ -18,15 +18,15 @@ static void must(bool ok)
 
 /* --- how much a user has in queues ---------------------------------------------------------------------------------- */
 
-static size_t uid_bytes(uid_t uid) { return (uintptr_t)map_get(&core.queued_of, uid); }
-
-static void uid_charge(const struct queue *q, size_t add, size_t sub)
+/* Of the queue's user; there as long as the engine is. */
+static size_t *uid_bytes(uid_t uid)
 {
-	size_t n = uid_bytes(q->obj.uid) + add - sub;
-	if (n)
-		must(map_put(&core.queued_of, q->obj.uid, (void *)n) == 0);
-	else
-		map_del(&core.queued_of, q->obj.uid);
+	size_t *n = map_get(&core.queued_of, uid);
+	if (!n) {
+		n = calloc(1, sizeof(*n));
+		must(n && map_put(&core.queued_of, uid, n) == 0);
+	}
+	return n;
 }
 
 /* --- the order of what is ready -------------------------------------------------------------------------------------- */
@@ -137,16 +137,18 @@ static struct item *ready_take(struct queue *q)
 /* --- items ----------------------------------------------------------------------------------------------------------- */
 
 static void item_save(struct part *);
+static void gone_save(struct part *);
+
+#define ITEM_ROOM ((sizeof(struct item) + 15) & ~(size_t)15)
 
 struct item *item_new(struct span text, bool raw, int64_t priority)
 {
-	struct item *item = calloc(1, sizeof(*item));
-	if (!item || !(item->payload = payload_new(text, raw))) {
-		free(item);
+	void *block;
+	struct payload *payload = payload_new_behind(ITEM_ROOM, text, raw, &block);
+	if (!payload)
 		return NULL;
-	}
-	item->priority = priority;
-	item->part.save = item_save;
+	struct item *item = block;
+	*item = (struct item){.payload = payload, .priority = priority, .part.save = item_save};
 	list_init(&item->part.dirty);
 	list_init(&item->by_queue);
 	return item;
@@ -155,8 +157,7 @@ struct item *item_new(struct span text, bool raw, int64_t priority)
 static void item_free(struct item *item)
 {
 	list_del(&item->part.dirty);
-	payload_unref(item->payload);
-	free(item);
+	payload_unref(item->payload); /* and with the payload the item */
 }
 
 void items_free(struct item *item)
@@ -175,7 +176,7 @@ static void item_enter(struct queue *q, struct item *item, uint64_t id)
 	item->id = id;
 	item->next = NULL;
 	q->all_bytes += item->payload->n;
-	uid_charge(q, item->payload->n, 0);
+	*q->uid_bytes += item->payload->n;
 	ready_add(q, item);
 }
 
@@ -183,7 +184,7 @@ static void item_leave(struct item *item)
 {
 	struct queue *q = item->queue;
 	q->all_bytes -= item->payload->n;
-	uid_charge(q, 0, item->payload->n);
+	*q->uid_bytes -= item->payload->n;
 	item_free(item);
 }
 
@@ -233,22 +234,16 @@ static void claim_end(struct claim *c)
 	free(c);
 }
 
-enum { PART_PUT = 'P', PART_CLAIM = 'C', PART_FREE = 'R', PART_GONE = 'G' };
-
-struct part_gone {
-	uint8_t op, pad[7];
-	uint64_t id;
-};
-
 /* It is done, or a dead letter. */
 static void item_done(struct item *item)
 {
 	struct queue *q = item->queue;
-	struct part_gone gone = {.op = PART_GONE, .id = item->id};
 	if (item->claim)
 		claim_end(item->claim);
-	if (item->saved)
-		obj_part(&q->obj, &gone, sizeof(gone), (struct span){NULL, 0});
+	if (item->saved) {
+		buf_put(&q->gone_ids, &item->id, sizeof(item->id));
+		part_dirty(&q->gone);
+	}
 	item_leave(item);
 	if (queue_unfinished(q) == 0)
 		subject_touch(&q->joiners);
@@ -376,7 +371,7 @@ static bool put_fits(const struct queue *q, const struct put_want *pw)
 
 static bool over_quota(const struct queue *q, size_t more)
 {
-	return q->obj.uid != 0 && q->obj.uid != core.uid && uid_bytes(q->obj.uid) + more > QUEUE_BYTES_PER_UID;
+	return q->obj.uid != 0 && q->obj.uid != core.uid && *q->uid_bytes + more > QUEUE_BYTES_PER_UID;
 }
 
 static enum step put_attempt(struct want *w, struct fault *f)
@@ -389,9 +384,9 @@ static enum step put_attempt(struct want *w, struct fault *f)
 		return STEP_WAIT;
 	if (over_quota(q, pw->bytes)) {
 		fault_set(f, FAULT_QUOTA, "uid %u has %zu bytes in queues; %zu is the most", q->obj.uid,
-			  uid_bytes(q->obj.uid), QUEUE_BYTES_PER_UID);
+			  *q->uid_bytes, QUEUE_BYTES_PER_UID);
 		return fail(fault_data(f, "\"limit\":\"queue bytes\",\"used\":%zu,\"max\":%zu",
-				       uid_bytes(q->obj.uid), QUEUE_BYTES_PER_UID));
+				       *q->uid_bytes, QUEUE_BYTES_PER_UID));
 	}
 	pw->first = q->i.next_id;
 	while (pw->items) {
@@ -593,7 +588,10 @@ void queue_pause(struct queue *q, bool paused)
 
 /* --- the journal --------------------------------------------------------------------------------------------------------- */
 
-struct part_put { /* followed by the payload */
+/* PUT: followed by the payload. PUT_CLAIMED: by a part_claim, its tag, and the payload. */
+enum { PART_PUT = 'P', PART_PUT_CLAIMED = 'Q', PART_CLAIM = 'C', PART_FREE = 'R', PART_GONE = 'G' };
+
+struct part_put {
 	uint8_t op, raw, pad[2];
 	uint32_t redelivered;
 	uint64_t id;
@@ -612,22 +610,15 @@ struct part_free {
 	uint64_t id;
 };
 
-static void save_put(struct item *item)
-{
-	struct part_put put = {.op = PART_PUT,
-			       .raw = item->payload->raw,
-			       .redelivered = item->redelivered,
-			       .id = item->id,
-			       .priority = item->priority};
-	obj_part(&item->queue->obj, &put, sizeof(put), payload_span(item->payload));
-	item->saved = true;
-}
+struct part_gone { /* followed by the ids */
+	uint8_t op, pad[7];
+};
 
-static void save_claim(struct item *item)
+static struct part_claim claim_part(const struct item *item)
 {
 	const struct claim *c = item->claim;
 	const struct thread *t = c->hold.thread;
-	struct part_claim claim = {.op = PART_CLAIM,
+	return (struct part_claim){.op = PART_CLAIM,
 				   .manual = c->manual,
 				   .ntag = (uint8_t)t->ntag,
 				   .id = item->id,
@@ -635,6 +626,35 @@ static void save_claim(struct item *item)
 				   .owner = t->owner->i.id,
 				   .since = c->hold.since,
 				   .deadline = timer_is_set(&c->ttr) ? c->ttr.at : NSEC_NEVER};
+}
+
+static void save_put(struct item *item)
+{
+	struct {
+		struct part_put put;
+		struct part_claim claim;
+		char tag[OWNER_TAG_MAX];
+	} part;
+	size_t n = sizeof(part.put);
+	part.put = (struct part_put){.op = item->claim ? PART_PUT_CLAIMED : PART_PUT,
+				     .raw = item->payload->raw,
+				     .redelivered = item->redelivered,
+				     .id = item->id,
+				     .priority = item->priority};
+	if (item->claim) {
+		const struct thread *t = item->claim->hold.thread;
+		part.claim = claim_part(item);
+		memcpy(part.tag, t->tag, t->ntag);
+		n = offsetof(__typeof__(part), tag) + t->ntag;
+	}
+	obj_part(&item->queue->obj, &part, n, payload_span(item->payload));
+	item->saved = true;
+}
+
+static void save_claim(struct item *item)
+{
+	struct part_claim claim = claim_part(item);
+	const struct thread *t = item->claim->hold.thread;
 	obj_part(&item->queue->obj, &claim, sizeof(claim), (struct span){t->tag, t->ntag});
 }
 
@@ -649,17 +669,19 @@ static void item_save(struct part *p)
 	struct item *item = CONTAINER_OF(p, struct item, part);
 	if (!item->saved)
 		save_put(item);
-	else if (!item->claim)
-		save_free(item);
-	if (item->claim)
+	else if (item->claim)
 		save_claim(item);
+	else
+		save_free(item);
 }
 
-static void save_again(struct item *item)
+static void gone_save(struct part *p)
 {
-	save_put(item);
-	if (item->claim)
-		save_claim(item);
+	struct queue *q = CONTAINER_OF(p, struct queue, gone);
+	struct part_gone gone = {.op = PART_GONE};
+	must(!q->gone_ids.failed);
+	obj_part(&q->obj, &gone, sizeof(gone), buf_view(&q->gone_ids));
+	buf_clear(&q->gone_ids, 4096);
 }
 
 static void queue_save_parts(struct obj *o)
@@ -668,14 +690,16 @@ static void queue_save_parts(struct obj *o)
 	struct item *item;
 	struct claim *c;
 	LIST_EACH (item, &q->ready, by_queue)
-		save_again(item);
+		save_put(item);
 	for (size_t i = 0; q->i.priority && i < q->nready; i++)
-		save_again(q->heap[i]);
+		save_put(q->heap[i]);
 	LIST_EACH (c, &q->claimed, by_queue)
-		save_again(c->item);
+		save_put(c->item);
 }
 
 static struct item *load_item(struct queue *q, uint64_t id) { return map_get(&q->loading, id); }
+
+static int load_claim(struct queue *q, struct span body);
 
 static int load_put(struct queue *q, struct span body)
 {
@@ -749,38 +773,56 @@ static int load_free(struct queue *q, struct span body)
 	return 0;
 }
 
-static int load_gone(struct queue *q, struct span body)
+static int load_put_claimed(struct queue *q, struct span body)
 {
-	struct part_gone gone;
-	if (body.n != sizeof(gone))
+	struct part_claim claim;
+	size_t n = sizeof(struct part_put);
+	AUTO_BUF put = BUF_INIT;
+	if (body.n < n + sizeof(claim))
 		return -1;
-	memcpy(&gone, body.p, sizeof(gone));
-	struct item *item = map_del(&q->loading, gone.id);
+	memcpy(&claim, body.p + n, sizeof(claim));
+	struct span part = {body.p + n, sizeof(claim) + claim.ntag};
+	if (body.n < n + part.n)
+		return -1;
+	buf_put(&put, body.p, n);
+	buf_put(&put, part.p + part.n, body.n - n - part.n);
+	must(!put.failed);
+	return load_put(q, buf_view(&put)) ? -1 : load_claim(q, part);
+}
+
+static void load_gone_one(struct queue *q, uint64_t id)
+{
+	struct item *item = map_del(&q->loading, id);
 	if (!item)
-		return 0; /* the record of its put was damaged */
+		return; /* the record of its put was damaged */
 	if (item->claim)
 		claim_end(item->claim);
 	else
 		ready_remove(q, item);
 	item_leave(item);
+}
+
+static int load_gone(struct queue *q, struct span body)
+{
+	size_t at = sizeof(struct part_gone);
+	uint64_t id;
+	if (body.n < at || (body.n - at) % sizeof(id))
+		return -1;
+	for (; at < body.n; at += sizeof(id)) {
+		memcpy(&id, body.p + at, sizeof(id));
+		load_gone_one(q, id);
+	}
 	return 0;
 }
 
 static int queue_load_part(struct obj *o, struct span body)
 {
-	struct queue *q = queue_of(o);
-	switch (body.n ? body.p[0] : 0) {
-	case PART_PUT:
-		return load_put(q, body);
-	case PART_CLAIM:
-		return load_claim(q, body);
-	case PART_FREE:
-		return load_free(q, body);
-	case PART_GONE:
-		return load_gone(q, body);
-	default:
-		return -1;
-	}
+	static int (*const loaders[])(struct queue *, struct span) = {
+		[PART_PUT] = load_put,   [PART_PUT_CLAIMED] = load_put_claimed, [PART_CLAIM] = load_claim,
+		[PART_FREE] = load_free, [PART_GONE] = load_gone,
+	};
+	size_t op = body.n ? (unsigned char)body.p[0] : 0;
+	return op < ARRAY_LEN(loaders) && loaders[op] ? loaders[op](queue_of(o), body) : -1;
 }
 
 static void queue_synced(struct obj *o) { map_done(&queue_of(o)->loading); }
@@ -824,13 +866,16 @@ static void queue_init(struct obj *o)
 	subject_init(&q->joiners);
 	q->getters.fifo = q->putters.fifo = true;
 	q->i.next_id = 1;
+	q->uid_bytes = uid_bytes(o->uid);
+	q->gone.save = gone_save;
+	list_init(&q->gone.dirty);
 }
 
 static void queue_done(struct obj *o)
 {
 	struct queue *q = queue_of(o);
 	struct list *n;
-	uid_charge(q, 0, q->all_bytes);
+	*q->uid_bytes -= q->all_bytes;
 	while ((n = list_shift(&q->ready)))
 		item_free(LIST_ENTRY(n, struct item, by_queue));
 	for (size_t i = 0; q->i.priority && i < q->nready; i++)
@@ -846,6 +891,8 @@ static void queue_done(struct obj *o)
 	subject_done(&q->joiners);
 	map_done(&q->claims);
 	map_done(&q->loading);
+	list_del(&q->gone.dirty);
+	buf_done(&q->gone_ids);
 	free(q->heap);
 }
 
