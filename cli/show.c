@@ -10,8 +10,6 @@
 #include "cli/render.h"
 #include "cli/who.h"
 
-/* --- the answer -------------------------------------------------------------------------------------------------- */
-
 struct row {
 	int (*show)(const struct args *, const struct call *, const char *member);
 	const char *member;

@@ -286,6 +286,19 @@ def test_a_lock_outlives_the_engine(mpd, fifo):
             assert waiter.wait(PATIENCE) == 0 and waiter.stdout.read() == "mine\n"
 
 
+def test_a_strict_lock(mpd):
+    mpd.ctl("lock", "create", "db", "--robust", "strict")
+    assert mpd.shell("mpctl lock db -- true; mpctl lock db -- true").err == "", "an end with 0 is a release"
+    done = mpd.shell("mpctl lock db -- sh -c 'kill -9 $$'; mpctl lock acquire db --owner $$ >/dev/null; echo $?;"
+                     "mpctl lock repair db --owner $$; mpctl lock release db --owner $$; mpctl lock db -- echo fine")
+    assert done.out == "0\nfine\n"
+    assert done.err.endswith("was killed by SIGKILL\nmpctl: lock db: it must be repaired before its release "
+                             "(mpctl lock repair db)\n")
+    done = mpd.shell("mpctl -q lock db -- sh -c 'kill -9 $$'; mpctl -q lock acquire db --owner $$ >/dev/null;"
+                     "mpctl lock release db --owner $$; mpctl lock db -- echo never; echo $?")
+    assert done.out == "1\n" and re.search(r"^mpctl: [^\n]*\bdb\b", done.err, re.M)
+
+
 # --- all objects ----------------------------------------------------------------------------------------------------
 
 def test_ls_info_rm(mpd, fifo):
