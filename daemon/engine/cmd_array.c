@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* array.*: their lock is value.lock. */
 #include "common/shape.h"
+#include "daemon/engine/cmd_data.h"
 #include "daemon/engine/core/array.h"
-#include "daemon/engine/engine.h"
-#include "daemon/engine/objects.h"
 
 /* --- creation ----------------------------------------------------------------------------------------------------- */
 
@@ -30,11 +29,7 @@ static int wanted_of(const struct args_array_create *a, struct wanted *ret, stru
 
 static int begin(struct array *a, const struct wanted *w, struct fault *f)
 {
-	struct fault unused;
-	int code = array_begin(a, w->type, w->wrap, w->cells, w->n, f);
-	if (code)
-		obj_delete(&a->obj, true, &unused);
-	return code;
+	return data_unmade(&a->obj, array_begin(a, w->type, w->wrap, w->cells, w->n, f));
 }
 
 static int same_shape(const struct array *a, const struct wanted *w, struct fault *f)
@@ -64,34 +59,22 @@ int cmd_array_create(struct req *r, const void *args, struct fault *f) { return 
 
 /* --- reading and writing ------------------------------------------------------------------------------------------ */
 
-static int find(const struct req *r, struct span name, unsigned right, struct array **ret, struct fault *f)
+static int find(const struct req *r, struct span name, struct array **ret, struct fault *f)
 {
-	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	engine_now();
-	int code = obj_find(&asker, name, KIND_ARRAY, right, &o, f);
-	if (code)
-		return code;
-	obj_used(o);
-	*ret = (struct array *)o;
-	return 0;
+	int code = data_find(r, name, KIND_ARRAY, &o, f);
+	if (!code)
+		*ret = (struct array *)o;
+	return code;
 }
 
-static int find_to_write(const struct req *r, struct span name, struct span fence, struct array **ret, struct fault *f)
+static int target(const struct req *r, struct span name, struct span fence, struct array **ret, struct fault *f)
 {
-	struct asker asker = asker_of(r->conn);
-	int code = fence_check(&asker, fence, f);
-	return code ? code : find(r, name, RIGHT_USE, ret, f);
-}
-
-static int reply_version(struct req *r, const struct array *a)
-{
-	struct buf *b = reply_begin(r);
-	buf_puts(b, "{\"version\":");
-	buf_u64(b, a->i.version);
-	buf_putc(b, '}');
-	reply_end(r);
-	return 0;
+	struct data_target t;
+	int code = data_target(r, name, KIND_ARRAY, fence, false, &t, f);
+	if (!code)
+		*ret = (struct array *)t.obj;
+	return code;
 }
 
 int cmd_array_get(struct req *r, const void *args, struct fault *f)
@@ -100,7 +83,7 @@ int cmd_array_get(struct req *r, const void *args, struct fault *f)
 	AUTO_BUF text = BUF_INIT;
 	struct array *array;
 	struct slice s;
-	int code = find(r, a->name, RIGHT_LOOK, &array, f);
+	int code = find(r, a->name, &array, f);
 	if (!code)
 		code = slice_get(a->i, array->i.n, &s, f);
 	if (code)
@@ -116,32 +99,28 @@ int cmd_array_set(struct req *r, const void *args, struct fault *f)
 	const struct args_array_set *a = args;
 	struct array *array;
 	struct slice s;
-	int code = find_to_write(r, a->name, a->fence, &array, f);
+	int code = target(r, a->name, a->fence, &array, f);
 	if (!code)
 		code = slice_get(a->i, array->i.n, &s, f);
 	if (!code)
 		code = array_set(array, &s, a->value, f);
-	return code ? code : reply_version(r, array);
+	return code ? code : reply_count(r, "version", array->i.version);
 }
 
 int cmd_array_len(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_array_len *a = args;
 	struct array *array;
-	int code = find(r, a->name, RIGHT_LOOK, &array, f);
-	if (code)
-		return code;
-	buf_printf(reply_begin(r), "{\"len\":%llu}", (unsigned long long)array->i.n);
-	reply_end(r);
-	return 0;
+	int code = find(r, a->name, &array, f);
+	return code ? code : reply_count(r, "len", array->i.n);
 }
 
 int cmd_array_fill(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_array_fill *a = args;
 	struct array *array;
-	int code = find_to_write(r, a->name, a->fence, &array, f);
+	int code = target(r, a->name, a->fence, &array, f);
 	if (!code)
 		code = array_fill(array, a->value, f);
-	return code ? code : reply_version(r, array);
+	return code ? code : reply_count(r, "version", array->i.version);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* value.*: values, and the lock that values and arrays have. */
+#include "daemon/engine/cmd_data.h"
 #include "daemon/engine/cmd_lock.h"
 #include "daemon/engine/core/value.h"
 #include "daemon/engine/engine.h"
@@ -11,15 +12,6 @@ static void put_version(struct buf *b, const struct value *v)
 	buf_puts(b, "\"version\":");
 	buf_u64(b, v->i.version);
 	buf_putc(b, '}');
-}
-
-static int reply_version(struct req *r, const struct value *v)
-{
-	struct buf *b = reply_begin(r);
-	buf_putc(b, '{');
-	put_version(b, v);
-	reply_end(r);
-	return 0;
 }
 
 static int reply_value(struct req *r, const struct value *v)
@@ -42,11 +34,7 @@ static int same_shape(const struct value *v, struct value_shape shape, struct fa
 
 static int begin(struct value *v, struct value_shape shape, struct span json, struct fault *f)
 {
-	struct fault unused;
-	int code = value_begin(v, shape, json, f);
-	if (code)
-		obj_delete(&v->obj, true, &unused);
-	return code;
+	return data_unmade(&v->obj, value_begin(v, shape, json, f));
 }
 
 int value_make(const struct asker *who, const void *args, bool *ret_created, struct fault *f)
@@ -68,66 +56,42 @@ int cmd_value_create(struct req *r, const void *args, struct fault *f) { return 
 
 /* --- reading and writing ------------------------------------------------------------------------------------------ */
 
-static int find(const struct req *r, struct span name, unsigned right, struct value **ret, struct fault *f)
+static int find(const struct req *r, struct span name, struct value **ret, struct fault *f)
 {
-	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	int code = obj_find(&asker, name, KIND_VALUE, right, &o, f);
-	engine_now();
-	if (code)
-		return code;
-	obj_used(o);
-	*ret = (struct value *)o;
-	return 0;
+	int code = data_find(r, name, KIND_VALUE, &o, f);
+	if (!code)
+		*ret = (struct value *)o;
+	return code;
 }
 
 /* What a write goes to. */
 struct target {
+	struct data_target t;
 	struct value *value;
-	bool made; /* by this request */
 };
 
-static int target_check(struct target *t, bool typed, struct value_shape shape, struct fault *f)
-{
-	if (t->made)
-		return begin(t->value, shape, (struct span){NULL, 0}, f);
-	return typed && shape.code != t->value->i.code ? shape_mismatch(&t->value->obj, "type", f) : 0;
-}
-
 /* Makes it when TYPE is given and it is not there. */
-static int target_find(const struct req *r, struct span name, struct span type, struct span fence, struct target *ret,
-		       struct fault *f)
+static int target(const struct req *r, struct span name, struct span type, struct span fence, struct target *ret,
+		  struct fault *f)
 {
-	struct asker asker = asker_of(r->conn);
 	struct value_shape shape = {0};
-	struct obj *o;
-	engine_now();
-	int code = fence_check(&asker, fence, f);
-	if (!code && type.p)
-		code = value_code(type, &shape.code, f);
+	int code = type.p ? value_code(type, &shape.code, f) : 0;
 	if (!code)
-		code = obj_get(&asker, name, KIND_VALUE, type.p != NULL, &o, &ret->made, f);
+		code = data_target(r, name, KIND_VALUE, fence, type.p != NULL, &ret->t, f);
 	if (code)
 		return code;
-	obj_used(o);
-	ret->value = (struct value *)o;
-	return target_check(ret, type.p != NULL, shape, f);
-}
-
-/* A write that fails makes nothing. */
-static int target_refused(const struct target *t, int code)
-{
-	struct fault unused;
-	if (t->made)
-		obj_delete(&t->value->obj, true, &unused);
-	return code;
+	ret->value = (struct value *)ret->t.obj;
+	if (ret->t.made)
+		return begin(ret->value, shape, (struct span){NULL, 0}, f);
+	return type.p && shape.code != ret->value->i.code ? shape_mismatch(ret->t.obj, "type", f) : 0;
 }
 
 int cmd_value_get(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_value_get *a = args;
 	struct value *v;
-	int code = find(r, a->name, RIGHT_LOOK, &v, f);
+	int code = find(r, a->name, &v, f);
 	return code ? code : reply_value(r, v);
 }
 
@@ -135,22 +99,22 @@ int cmd_value_set(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_value_set *a = args;
 	struct target t;
-	int code = target_find(r, a->name, a->type, a->fence, &t, f);
+	int code = target(r, a->name, a->type, a->fence, &t, f);
 	if (code)
 		return code;
 	code = value_set(t.value, a->value, f);
-	return code ? target_refused(&t, code) : reply_version(r, t.value);
+	return code ? data_refused(&t.t, code) : reply_count(r, "version", t.value->i.version);
 }
 
 int cmd_value_add(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_value_add *a = args;
 	struct target t;
-	int code = target_find(r, a->name, a->type, a->fence, &t, f);
+	int code = target(r, a->name, a->type, a->fence, &t, f);
 	if (code)
 		return code;
 	code = value_add(t.value, a->delta.p ? a->delta : SPAN("1"), f);
-	return code ? target_refused(&t, code) : reply_value(r, t.value);
+	return code ? data_refused(&t.t, code) : reply_value(r, t.value);
 }
 
 int cmd_value_cas(struct req *r, const void *args, struct fault *f)
@@ -161,7 +125,7 @@ int cmd_value_cas(struct req *r, const void *args, struct fault *f)
 	struct target t;
 	if (!versioned && !a->expect.p)
 		return fault_set(f, FAULT_PARAMS, "value.cas needs \"expect\" or \"version\"");
-	int code = target_find(r, a->name, (struct span){NULL, 0}, a->fence, &t, f);
+	int code = target(r, a->name, (struct span){NULL, 0}, a->fence, &t, f);
 	if (!code)
 		code = value_cas(t.value, a->expect, versioned ? &version : NULL, a->value, f);
 	return code ? code : reply_value(r, t.value);
@@ -177,7 +141,7 @@ int cmd_value_wait(struct req *r, const void *args, struct fault *f)
 	const struct call_who who = CALL_WHO(a, value_wait);
 	struct value_want w = {.want = {.ops = &value_wait_ops}};
 	struct value *v;
-	int code = find(r, a->name, RIGHT_LOOK, &v, f);
+	int code = find(r, a->name, &v, f);
 	if (!code)
 		code = call_thread(r, &who, &w.want.thread, f);
 	if (code)
