@@ -7,12 +7,12 @@ from mpd_wire import Named, RLock
 
 
 class ValueLock(RLock):
-    """The rlock that every value and every array has."""
+    """The rlock that every value has, and every array: by the same verbs."""
 
-    verbs = ("lock", "unlock")
+    kind, verbs = "value", ("lock", "unlock")
 
-    def __init__(self, kind, name):
-        self.kind, self.name = kind, name
+    def __init__(self, name):
+        self.name = name
 
 
 class Typed(Named):
@@ -21,7 +21,7 @@ class Typed(Named):
     def __init__(self, code, **shape):
         self._code = code
         super().__init__({"PARAMS": TypeError, "RANGE": ValueError}, type=code, wrap=True, **shape)
-        self._lock = ValueLock(self.kind, self.name)
+        self._lock = ValueLock(self.name)
         self.acquire, self.release = self._lock.acquire, self._lock.release
 
     def __enter__(self):

@@ -30,7 +30,7 @@ def queues(mp):
     for name, make in (("Queue", mp.Queue), ("JoinableQueue", mp.JoinableQueue)):
         queue = make(1)
         for args in FOREVER + BLOCK:
-            say(f"{name}.put{args} with room", timed(queue.put, args, *args))
+            say(f"{name}.put{args} with room", timed(queue.put, list(args), *args))
             until(lambda queue=queue: not queue.empty())
             say(f"{name}.get{args} with an item", timed(queue.get, *args))
         tried(mp, f"{name}.get from nothing ", queue.get, BLOCK)
