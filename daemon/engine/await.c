@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The waits of await.h: one waiter over the subjects of its targets. */
+/* The waits of await.h: one waiter over the subjects of its targets. A join is known to the search for deadlocks, by a
+ * shadow among what its process wants. */
 #include "daemon/engine/await.h"
+#include "daemon/engine/core/core.h"
 
 struct await {
 	struct waiter waiter;
+	struct want shadow;
 	struct req *req;
 	struct targets targets;
 	enum await_for what;
@@ -62,6 +65,7 @@ static void render_join(struct buf *b, struct await *a)
 
 static void await_free(struct await *a)
 {
+	want_shadow_leave(&a->shadow);
 	targets_done(&a->targets);
 	free(a);
 }
@@ -108,6 +112,53 @@ static bool await_cancel(struct req *req, bool gone)
 	return true;
 }
 
+/* --- deadlocks -------------------------------------------------------------------------------------------------- */
+
+/* Each owner that a process has could keep it from ending; who waits for any of many is not stuck with one. */
+static void join_holders(const struct want *w, struct holders *ret)
+{
+	const struct await *a = CONTAINER_OF(w, struct await, shadow);
+	ret->open = a->any && a->targets.n > 1;
+	for (size_t i = 0; i < a->targets.n; i++) {
+		const struct target *t = &a->targets.v[i];
+		const struct proc *p = t->inst ? t->inst->proc : t->proc;
+		struct owner *o = p && !has_come(a->what, t) ? owner_by_pid(p->i.pid) : NULL;
+		for (; o; o = owner_next(o))
+			holders_add(ret, LIST_FIRST(&o->threads, struct thread, by_owner));
+	}
+}
+
+static const struct want_ops join_ops = {.size = sizeof(struct want), .what = "join", .holders = join_holders};
+
+/* Whose wait it is: the process's at the other end where that owns something, else the connection's. NULL: of one who
+ * owns nothing nobody waits. */
+static struct thread *join_thread(const struct await *a)
+{
+	struct channel *ch = &a->req->conn->channel;
+	struct owner *o = owner_by_pid(ch->self.pid);
+	while (o && (o->i.kind != OWNER_PROCESS || o->dying))
+		o = owner_next(o);
+	if (!o && ch->owner && !ch->owner->dying)
+		o = ch->owner;
+	return o ? LIST_FIRST(&o->threads, struct thread, by_owner) : NULL;
+}
+
+static int await_shadow(struct await *a, nsec_t deadline, struct fault *f)
+{
+	struct thread *t = is_join(a) ? join_thread(a) : NULL;
+	if (!t)
+		return 0;
+	a->shadow.ops = &join_ops;
+	a->shadow.thread = t;
+	a->shadow.timeout = deadline == NSEC_NEVER ? NSEC_NEVER : deadline - core.now;
+	int code = deadlock_check(&a->shadow, f);
+	if (!code)
+		want_shadow(&a->shadow, t);
+	return code;
+}
+
+/* --- parking ---------------------------------------------------------------------------------------------------- */
+
 /* A run is what was there when it was asked for; what never ran has nothing to wait for. */
 static void only_runs(struct targets *ts)
 {
@@ -139,14 +190,18 @@ int await_targets(struct req *req, struct targets *ts, enum await_for what, bool
 		return fault_set(fault, FAULT_OVERLOADED, "out of memory");
 	}
 	*a = (struct await){.req = req, .targets = *ts, .what = what, .any = any};
+	list_init(&a->shadow.by_thread);
 	*ts = (struct targets){0};
 	if (await_attempt(&a->waiter) == STEP_DONE || deadline <= core.now) {
 		await_answer(a);
 		return 0;
 	}
-	if (await_park(a, deadline) < 0) {
+	int code = await_shadow(a, deadline, fault);
+	if (!code && await_park(a, deadline) < 0)
+		code = fault_set(fault, FAULT_OVERLOADED, "out of memory");
+	if (code) {
 		await_free(a);
-		return fault_set(fault, FAULT_OVERLOADED, "out of memory");
+		return code;
 	}
 	req_park(req, await_cancel, a);
 	return 0;

@@ -33,7 +33,8 @@ static int shape_or_compare(struct sem *s, bool made, const struct shape *shape,
 {
 	if (made)
 		sem_shape(s, (uint32_t)shape->value, shape->bounded, shape->unowned);
-	if ((shape->has_value && shape->value != s->i.initial) || (shape->has_bounded && shape->bounded != s->i.bounded) ||
+	if ((shape->has_value && shape->value != s->i.initial) ||
+	    (shape->has_bounded && shape->bounded != s->i.bounded) ||
 	    (shape->has_unowned && shape->unowned != s->i.unowned))
 		return shape_mismatch(&s->obj, "value, bounded or unowned", f);
 	return 0;
@@ -141,6 +142,7 @@ int cmd_semaphore_value(struct req *r, const void *args, struct fault *f)
 {
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	int code = obj_find(&asker, ((const struct args_semaphore_value *)args)->name, KIND_SEMAPHORE, RIGHT_LOOK, &o, f);
+	int code =
+		obj_find(&asker, ((const struct args_semaphore_value *)args)->name, KIND_SEMAPHORE, RIGHT_LOOK, &o, f);
 	return code ? code : reply_value(r, (struct sem *)o);
 }

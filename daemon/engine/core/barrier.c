@@ -23,8 +23,7 @@ static void touch(struct barrier *b)
 	subject_touch(&b->lasts);
 }
 
-/* --- how it broke ---------------------------------------------------------------------------------------------------
- */
+/* --- how it broke ----------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name, *said; /* %s: who */
@@ -77,8 +76,7 @@ static int broken(const struct barrier *b, const struct barrier_break *how, stru
 	return fault_data(f, "%s", buf_str(&data));
 }
 
-/* --- breaking, completing -------------------------------------------------------------------------------------------
- */
+/* --- breaking, completing --------------------------------------------------------------------------------------- */
 
 static void action_end(struct barrier *b)
 {
@@ -120,8 +118,7 @@ static void complete(struct barrier *b)
 	touch(b);
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------------------------- */
 
 static enum step wait_enter(struct want *w, struct fault *f)
 {
@@ -216,8 +213,7 @@ const struct want_ops barrier_wait_ops = {
 	.subject = wait_subject,
 };
 
-/* --- the other verbs ------------------------------------------------------------------------------------------------
- */
+/* --- the other verbs -------------------------------------------------------------------------------------------- */
 
 static int action_check(const struct barrier *b, const struct thread *t, uint64_t generation, struct fault *f)
 {
@@ -279,8 +275,7 @@ void barrier_reset(struct barrier *b)
 
 void barrier_abort(struct barrier *b) { break_by(b, CAUSE_ABORT, NULL); }
 
-/* --- the class ------------------------------------------------------------------------------------------------------
- */
+/* --- the class -------------------------------------------------------------------------------------------------- */
 
 static void barrier_init(struct obj *o)
 {

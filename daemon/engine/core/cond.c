@@ -7,8 +7,7 @@
 static struct cond *cond_of(const struct obj *o) { return (struct cond *)(uintptr_t)o; }
 static struct cond_want *want_of(const struct want *w) { return (struct cond_want *)(uintptr_t)w; }
 
-/* --- the lock -------------------------------------------------------------------------------------------------------
- */
+/* --- the lock --------------------------------------------------------------------------------------------------- */
 
 static void lock_removed(struct mutex_user *user, const struct fault *f)
 {
@@ -60,8 +59,7 @@ static int check_holds(const struct cond *c, const struct mutex *m, const struct
 	return fault_data(f, "\"owner\":%s", buf_str(&owner));
 }
 
-/* --- notifying ------------------------------------------------------------------------------------------------------
- */
+/* --- notifying -------------------------------------------------------------------------------------------------- */
 
 static void wait_lock(struct cond_want *cw, bool notified)
 {
@@ -119,8 +117,7 @@ static void echo_begin(const struct cond *c, const struct want *w)
 	channel_grant(w->channel, &echo->grant);
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------------------------- */
 
 static enum step wait_enter(struct want *w, struct fault *f)
 {
@@ -200,8 +197,7 @@ const struct want_ops cond_wait_ops = {
 	.holders = wait_holders,
 };
 
-/* --- the class ------------------------------------------------------------------------------------------------------
- */
+/* --- the class -------------------------------------------------------------------------------------------------- */
 
 static void cond_init(struct obj *o)
 {

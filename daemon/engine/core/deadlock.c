@@ -46,25 +46,62 @@ void holders_add(struct holders *hs, struct thread *t)
 
 static bool stuck(struct walk *, const struct owner *);
 
+static bool ends_by_itself(const struct want *w)
+{
+	return w->obj ? timer_is_set(&w->waiter.timer) : w->timeout != NSEC_NEVER;
+}
+
+static bool wants_anything(const struct walk *walk, const struct owner *o)
+{
+	const struct thread *t;
+	if (walk->extra && walk->extra->thread->owner == o)
+		return true;
+	LIST_EACH (t, &o->threads, by_owner)
+		if (!list_empty(&t->wants))
+			return true;
+	return false;
+}
+
+static bool has_anything(const struct owner *o)
+{
+	const struct thread *t;
+	LIST_EACH (t, &o->threads, by_owner)
+		if (!list_empty(&t->has))
+			return true;
+	return false;
+}
+
+/* Has this owner of a process's nothing to do with whether that ends? */
+static bool idle(const struct walk *walk, const struct owner *o) { return !wants_anything(walk, o) && !has_anything(o); }
+
+static bool holder_stuck(struct walk *walk, const struct want *w, const struct thread *holder)
+{
+	if (walk->npath == CYCLE_MAX) {
+		walk->full = true;
+		return false;
+	}
+	walk->path[walk->npath++] = (struct edge){w, holder};
+	bool is = stuck(walk, holder->owner);
+	walk->npath--;
+	return is;
+}
+
 /* Could nobody but stuck ones end this wait? */
 static bool want_stuck(struct walk *walk, const struct want *w)
 {
-	struct holders hs = {.open = !w->ops->holders || (!walk->timed && timer_is_set(&w->waiter.timer))};
+	struct holders hs = {.open = !w->ops->holders || (!walk->timed && ends_by_itself(w))};
 	if (!hs.open)
 		w->ops->holders(w, &hs);
-	bool all = !hs.open && hs.n > 0;
+	bool all = !hs.open;
+	size_t n = 0;
 	for (size_t i = 0; all && i < hs.n; i++) {
-		if (walk->npath == CYCLE_MAX) {
-			walk->full = true;
-			all = false;
-			break;
-		}
-		walk->path[walk->npath++] = (struct edge){w, hs.v[i]};
-		all = stuck(walk, hs.v[i]->owner);
-		walk->npath--;
+		if (!w->obj && idle(walk, hs.v[i]->owner))
+			continue;
+		all = holder_stuck(walk, w, hs.v[i]);
+		n++;
 	}
 	free(hs.v);
-	return all;
+	return all && n > 0;
 }
 
 /* The cycle is what of the path lies behind the last edge into O. */
@@ -104,17 +141,6 @@ static bool thread_stuck(struct walk *walk, const struct thread *t)
 	return true;
 }
 
-static bool wants_anything(const struct walk *walk, const struct owner *o)
-{
-	const struct thread *t;
-	if (walk->extra && walk->extra->thread->owner == o)
-		return true;
-	LIST_EACH (t, &o->threads, by_owner)
-		if (!list_empty(&t->wants))
-			return true;
-	return false;
-}
-
 static bool stuck(struct walk *walk, const struct owner *o)
 {
 	const struct thread *t;
@@ -142,7 +168,9 @@ static void put_edge(struct buf *b, const struct edge *e, uid_t uid)
 		scan_put_str(b, span_of(obj_name(e->want->obj, uid)));
 		buf_printf(b, ",\"kind\":\"%s\"", e->want->obj->class->name);
 	} else {
-		buf_puts(b, ",\"what\":\"join\"");
+		const struct proc *p = proc_by_pid(e->holder->owner->i.pid);
+		buf_puts(b, ",\"process\":");
+		scan_put_str(b, p ? p->text[TEXT_NAME] : SPAN(""));
 	}
 	buf_puts(b, ",\"holder\":");
 	who_put(b, e->holder);
@@ -166,22 +194,16 @@ static void say_cycle(struct buf *b, const struct walk *walk, uid_t uid)
 		const struct edge *e = &walk->cycle[i];
 		buf_puts(b, i ? "; " : "");
 		who_say(b, e->want->thread);
-		buf_printf(b, " waits for %s, held by ", e->want->obj ? obj_name(e->want->obj, uid) : "the end of");
+		if (e->want->obj)
+			buf_printf(b, " waits for %s, held by ", obj_name(e->want->obj, uid));
+		else
+			buf_puts(b, " waits for the end of ");
 		who_say(b, e->holder);
 	}
 }
 
-/* Nobody waits for one that has nothing: no walk is needed for it. */
-static bool has_anything(const struct owner *o)
-{
-	const struct thread *t;
-	if (core.njoins)
-		return true; /* somebody may wait for its end */
-	LIST_EACH (t, &o->threads, by_owner)
-		if (!list_empty(&t->has))
-			return true;
-	return false;
-}
+/* Nobody waits for one that has nothing, but perhaps for its end: no walk is needed for it. */
+static bool waited_for(const struct owner *o) { return core.njoins || has_anything(o); }
 
 static bool in_cycle(const struct walk *walk, const struct want *w)
 {
@@ -206,7 +228,7 @@ static bool look(struct walk *walk, const struct want *w, bool timed)
 void deadlock_put(const struct want *w, struct buf *b)
 {
 	static struct walk walk;
-	if (!w->ops->holders || !has_anything(w->thread->owner) || !look(&walk, w, true))
+	if (!w->ops->holders || !waited_for(w->thread->owner) || !look(&walk, w, true))
 		return;
 	buf_putc(b, ',');
 	put_cycle(b, &walk, w->thread->owner->i.uid);
@@ -215,17 +237,18 @@ void deadlock_put(const struct want *w, struct buf *b)
 int deadlock_check(const struct want *w, struct fault *f)
 {
 	static struct walk walk;
-	const struct owner *o = w->thread->owner;
-	if (!w->ops->holders || w->timeout != NSEC_NEVER || !has_anything(o))
-		return 0;
-	if (!look(&walk, w, false))
+	if (!w->ops->holders || w->timeout != NSEC_NEVER || !waited_for(w->thread->owner) ||
+	    !look(&walk, w, false))
 		return 0;
 	AUTO_BUF said = BUF_INIT, data = BUF_INIT;
 	uid_t uid = w->thread->owner->i.uid;
 	say_cycle(&said, &walk, uid);
 	put_cycle(&data, &walk, uid);
-	fault_set(f, FAULT_DEADLOCK, "%s.%s %s would wait for ever: %s", w->obj ? w->obj->class->name : "process",
-		  w->ops->what, w->obj ? obj_said(w->obj) : "", buf_str(&said));
+	if (w->obj)
+		fault_set(f, FAULT_DEADLOCK, "%s.%s %s would wait for ever: %s", w->obj->class->name, w->ops->what,
+			  obj_said(w->obj), buf_str(&said));
+	else
+		fault_set(f, FAULT_DEADLOCK, "process.%s would wait for ever: %s", w->ops->what, buf_str(&said));
 	return fault_data(f, "%s", buf_str(&data));
 }
 
@@ -235,7 +258,9 @@ static bool may_see(uid_t uid, const struct owner *o) { return uid == 0 || uid =
 
 static void put_wait(struct buf *b, const struct want *w, uid_t uid)
 {
+	static const struct walk none;
 	struct holders hs = {.open = false};
+	const char *sep = "";
 	if (w->ops->holders)
 		w->ops->holders(w, &hs);
 	buf_puts(b, "{\"waiter\":");
@@ -249,9 +274,11 @@ static void put_wait(struct buf *b, const struct want *w, uid_t uid)
 	}
 	buf_puts(b, ",\"holders\":[");
 	for (size_t i = 0; i < hs.n; i++) {
-		if (i)
-			buf_putc(b, ',');
+		if (!w->obj && idle(&none, hs.v[i]->owner))
+			continue;
+		buf_puts(b, sep);
 		who_put(b, hs.v[i]);
+		sep = ",";
 	}
 	buf_puts(b, "]}");
 	free(hs.v);

@@ -26,8 +26,7 @@ void event_clear(struct event *e)
 	e->i.set = 0;
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------------------------- */
 
 static enum step wait_enter(struct want *w, struct fault *f)
 {
@@ -69,8 +68,7 @@ const struct want_ops event_wait_ops = {
 	.subject = wait_subject,
 };
 
-/* --- the class ------------------------------------------------------------------------------------------------------
- */
+/* --- the class -------------------------------------------------------------------------------------------------- */
 
 static void event_init(struct obj *o) { subject_init(&event_of(o)->waiters); }
 static void event_done(struct obj *o) { subject_done(&event_of(o)->waiters); }

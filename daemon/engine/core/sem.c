@@ -25,8 +25,7 @@ static void number_set(struct sem *s, uint32_t number)
 	subject_touch(&s->queue);
 }
 
-/* --- taking ---------------------------------------------------------------------------------------------------------
- */
+/* --- taking ----------------------------------------------------------------------------------------------------- */
 
 int sem_check(const struct sem *s, uint32_t n, struct fault *f)
 {
@@ -110,8 +109,7 @@ const struct want_ops sem_acquire_ops = {
 	.holders = sem_holders,
 };
 
-/* --- returning ------------------------------------------------------------------------------------------------------
- */
+/* --- returning -------------------------------------------------------------------------------------------------- */
 
 static void hold_return(struct hold *h, uint32_t n)
 {
@@ -221,8 +219,7 @@ int sem_release(struct sem *s, const struct sem_release *r, struct fault *f)
 	return s->i.unowned ? release_number(s, r->n, f) : release_owned(s, r, f);
 }
 
-/* --- the class ------------------------------------------------------------------------------------------------------
- */
+/* --- the class -------------------------------------------------------------------------------------------------- */
 
 static void sem_init(struct obj *o)
 {

@@ -68,8 +68,30 @@ static void want_ended(struct want *w, enum step step, const struct fault *f)
 	want_free(w);
 }
 
+void want_shadow(struct want *w, struct thread *t)
+{
+	w->thread = t;
+	w->since = core.now;
+	list_init(&w->by_thread);
+	list_push(&t->wants, &w->by_thread);
+	core.njoins++;
+}
+
+void want_shadow_leave(struct want *w)
+{
+	if (!list_linked(&w->by_thread))
+		return;
+	list_del(&w->by_thread);
+	core.njoins--;
+	thread_unused(w->thread);
+}
+
 void want_fail(struct want *w, const struct fault *f)
 {
+	if (!w->obj) {
+		want_shadow_leave(w);
+		return;
+	}
 	want_leave(w);
 	if (w->ops->abandon)
 		w->ops->abandon(w);

@@ -54,7 +54,7 @@ struct want_ops {
 struct want {
 	struct waiter waiter;
 	const struct want_ops *ops;
-	struct obj *obj;
+	struct obj *obj; /* NULL: a shadow */
 	struct thread *thread;
 	struct channel *channel;
 	struct list by_thread, by_obj;
@@ -80,6 +80,12 @@ void want_fail(struct want *, const struct fault *);
 void want_move(struct want *);
 /* It has no deadline any more. */
 void want_timeless(struct want *);
+
+/* A wait that is none for an object, for a process's end: it is run elsewhere, and counts for deadlocks. It has ops (what,
+ * holders) and a timeout, lies with the caller, and is T's until it leaves; with the death of T's owner it leaves by
+ * itself. */
+void want_shadow(struct want *, struct thread *t);
+void want_shadow_leave(struct want *);
 
 /* --- deadlock.c --- */
 
