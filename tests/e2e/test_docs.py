@@ -113,6 +113,12 @@ def test_the_protocols_lines_run(desk):
     assert joined["result"]["done"] is True and joined["result"]["processes"][0]["exitcode"] == 0
 
 
+def test_the_protocols_raw_bytes_run(desk):
+    put, got, data = desk(blocks(PROTOCOL, "sh", '"raw":5')).out.split("\n")
+    assert json.loads(put)["result"]["id"] == json.loads(got)["result"]["id"] and json.loads(got)["raw"] == 5
+    assert data == "hello"
+
+
 def members_of(cell):
     """The first object of a table's cell: its members' names, without what is inside of them."""
     text = re.match(r"`\{(.*?)\}`", cell).group(1)

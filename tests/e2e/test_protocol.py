@@ -785,6 +785,20 @@ def test_cancel_of_nothing(mpd, conn, nap):
         ping(other)
 
 
+def test_cancel_of_a_wait_that_cannot_end_at_once(mpd, conn):
+    conn.call("condition.acquire", name="c")
+    conn.send_line({"id": "w", "method": "condition.wait", "params": {"name": "c"}})
+    with mpd.connect() as other:
+        other.call("condition.acquire", name="c")
+        for _ in range(2):
+            assert ask(conn, {"id": "c", "method": "cancel", "params": {"id": "w"}})["result"] == {"cancelled": True}
+        assert code(ask(conn, {"id": "w", "method": "mpd.ping"})) == INVALID  # still in flight
+        other.call("condition.release", name="c")
+        assert code(conn.recv()) == CANCELLED
+    conn.call("condition.release", name="c")  # it has it again
+    ping(conn, "w")
+
+
 def test_a_half_close_waits_for_the_answers(conn, nap):
     conn.send_line(join(1, timeout=0.3 * SLOW))
     conn.send_line({"id": 2, "method": "mpd.ping"})
