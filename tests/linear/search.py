@@ -128,9 +128,12 @@ class Value:
         return [after] if not op.answered or (op.good and tuple(told) == after[:len(told)]) else []
 
 
+UNANSWERED = False  # in place of a claim
+
+
 class Queue:
     """State: (items in order, away, last id). An item is (id, item); away: (claim, life, id, item) of what was taken and
-    may come back: claims, and what its taker may not have read. What nobody was told the id of has a half more than the
+    may come back: claims, and what its taker may not have read (with whether it was answered for a claim). What nobody was told the id of has a half more than the
     one before it: it can come anywhere."""
 
     def __init__(self, thing, ops, rules):
@@ -166,7 +169,7 @@ class Queue:
             return [] if items else [state]
         if not items or (op.answered and items[0][1] != op.result[1]):
             return []
-        claim = (op.result[2] if op.answered else -op.begin) if self.manual else 0
+        claim = (op.result[2] if op.answered else -op.begin) if self.manual else op.answered
         undone = self.rules.may_undo_answered(op.life) and items[0][1] in self.again
         comes_back = self.manual or not op.answered or undone
         taken = {(claim, op.life.number, *items[0])} if comes_back else set()
@@ -185,11 +188,10 @@ class Queue:
         items, away, last = state
         taken = sorted(a for a in away if a[1] == life.number)
         left = away.difference(taken)
-        if self.manual or life.fate == Fate.UNREAD and life.fibers == 1:
-            backs = [taken]
-        else:
-            backs = [b for n in range(len(taken) + 1) for b in itertools.combinations(taken, n)]
-        return [(tuple(sorted([*items, *(b[2:] for b in back)])), left, last) for back in backs]
+        sure = [a for a in taken if self.manual or (life.fate == Fate.UNREAD and a[0] == UNANSWERED)]
+        unsure = [a for a in taken if a not in sure]
+        backs = [b for n in range(len(unsure) + 1) for b in itertools.combinations(unsure, n)]
+        return [(tuple(sorted([*items, *(b[2:] for b in [*sure, *back])])), left, last) for back in backs]
 
 
 # --- the search -----------------------------------------------------------------------------------------------------

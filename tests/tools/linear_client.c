@@ -335,6 +335,7 @@ static void sem_next(struct fiber *f, uint32_t object)
 		fiber_ask(f, SEM_ACQUIRE, object, 1 + (int64_t)one_of(2), 0, any_timeout(true), false);
 }
 
+/* A little more is taken than put, so that a queue without limit stays short. */
 static void queue_next(struct fiber *f, uint32_t object)
 {
 	uint64_t n = one_of(20);
@@ -342,7 +343,7 @@ static void queue_next(struct fiber *f, uint32_t object)
 		fiber_ask(f, QUEUE_SIZE, object, 0, 0, 0, false);
 	else if (n == 1 && f->stale && f->stale_object == object)
 		fiber_ask(f, QUEUE_ACK, object, f->stale, 0, 0, false);
-	else if (n < 11)
+	else if (n < 10)
 		fiber_ask(f, QUEUE_PUT, object, new_item(), 0, any_timeout(false), false);
 	else
 		fiber_ask(f, QUEUE_GET, object, 0, 0, any_timeout(false), false);
