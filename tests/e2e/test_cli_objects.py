@@ -147,6 +147,15 @@ def test_the_lock_lasts_as_long_as_the_commands_main_process(mpd, fifo):
         os.kill(left, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("args", [["lock", "db"], ["queue", "get", "q"]], ids=["lock", "queue"])
+def test_commands_inherit_no_more_than_from_a_shell(mpd, args):
+    mpd.rpc("queue.put", name="q", item=1)
+    show = ("sh", "-c", "for fd in $(seq 3 50); do test -e /proc/$$/fd/$fd && echo $fd; done;"
+                        "exec grep -E '^Sig(Blk|Ign)' /proc/self/status")
+    done = mpd.ctl(*args, "--", *show)
+    assert (done.code, done.out) == (0, mpd.shell("grep -E '^Sig(Blk|Ign)' /proc/self/status").out)
+
+
 def test_a_lock_that_is_held(mpd, fifo):
     told = fifo()
     with mpd.ctl_popen("lock", "db", "--", "sh", "-c", f"echo up > {told.path}; read x; exit 4") as holder:
