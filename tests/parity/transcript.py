@@ -74,6 +74,11 @@ class Worker:
         until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "S")
         return self
 
+    def killed(self):
+        """What is left of a process after SIGKILL."""
+        self.process.kill()
+        return self.result(), self.process.exitcode
+
     def ready(self):
         """Whether the call has ended."""
         return self._result.poll()

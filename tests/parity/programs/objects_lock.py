@@ -18,6 +18,24 @@ def exclusion(mp):
     say("entered", all_of(mp, 4, enter), total.value, "at most", most.value)
 
 
+def killed(mp):
+    lock, told = mp.Lock(), python.SimpleQueue()
+
+    def hold():
+        lock.acquire()
+        told.put(None)
+        python.Event().wait()
+
+    holder = Worker(mp, hold)
+    told.get()
+    say("its holder is killed", *holder.killed(), "not waiting:", lock.acquire(False))
+    waiters = [Worker(mp, lock.acquire).parked() for _ in range(3)]
+    say("waiters are killed", [waiter.killed() for waiter in waiters[:2]])
+    tell("release", lock.release)
+    say("the waiter", waiters[2].result())
+    say("it is held", lock.acquire(False), lock.release(), lock.acquire(False))
+
+
 def program(mp):
     lock = mp.Lock()
     tell("acquire", lock.acquire)
@@ -65,4 +83,5 @@ def program(mp):
         tell("release", lock.release)
         until(lambda n=n: sum(waiter.ready() for waiter in waiters) == n + 1)
     say("all went on", [waiter.result() for waiter in waiters])
+    killed(mp)
     exclusion(mp)

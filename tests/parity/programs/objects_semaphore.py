@@ -52,6 +52,15 @@ def a_signal(mp, make):
     say("all of them", [waiter.result() for waiter in waiters], semaphore.get_value())
 
 
+def killed(mp, make):
+    semaphore = make(1)
+    semaphore.acquire()
+    waiters = [Worker(mp, semaphore.acquire).parked() for _ in range(3)]
+    say("waiters are killed", [waiter.killed() for waiter in waiters[1:]])
+    tell("release", semaphore.release)
+    say("the waiter", waiters[0].result(), "value", semaphore.get_value(), semaphore.release(), semaphore.get_value())
+
+
 def at_once(mp, make, permits):
     """As many are inside at once as there are permits: the first wait for that, and there are never more."""
     semaphore = make(permits)
@@ -73,5 +82,6 @@ def program(mp):
     for make, name in ((mp.Semaphore, "Semaphore"), (mp.BoundedSemaphore, "BoundedSemaphore")):
         edges(mp, make, name)
         at_once(mp, make, 3)
+        killed(mp, make)
     a_signal(mp, mp.Semaphore)
     tell("a bounded one of none", mp.BoundedSemaphore(0).release)
