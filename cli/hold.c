@@ -19,12 +19,6 @@ static void want_command(const struct args *a)
 		args_wrong(a, "which command? put it behind --");
 }
 
-static void put_name(struct buf *b, const struct args *a)
-{
-	member(b, "name");
-	scan_put_str(b, span_of(a->words[0]));
-}
-
 /* --- OBJECT NAME -- CMD ------------------------------------------------------------------------------------------ */
 
 /* At once, so that who asks next finds it free: our end alone is noticed a moment later. */
@@ -34,7 +28,7 @@ static void give_back(struct client *c, const struct args *a, struct span token)
 	char method[32];
 	const char *kind = api_cmd(a->verb->cmd)->name;
 	snprintf(method, sizeof(method), "%.*s.release", (int)strcspn(kind, "."), kind);
-	put_name(&members, a);
+	object_name(a, &members);
 	member_raw(&members, "owner", "\"process\"");
 	member(&members, "token");
 	buf_span(&members, token);
@@ -75,7 +69,7 @@ struct wait_for {
 
 static void put_request(const struct wait_for *w, struct buf *b)
 {
-	put_name(b, w->args);
+	object_name(w->args, b);
 	object_owner(w->args, b);
 	if (w->args->param[NTH_condition_wait_tag]) {
 		member(b, "tag");
@@ -182,7 +176,7 @@ static void finish_action(struct client *c, struct args *a, struct span result)
 {
 	AUTO_BUF members = BUF_INIT;
 	bool ok = !a->own[FLAG_ACTION] || run_action(a->own[FLAG_ACTION]);
-	put_name(&members, a);
+	object_name(a, &members);
 	member(&members, "generation");
 	buf_span(&members, scan_get(result, "generation"));
 	member_raw(&members, "ok", ok ? "true" : "false");

@@ -288,6 +288,19 @@ bool object_leaves(enum api_id id)
 	return true;
 }
 
+void object_named(const struct args *a)
+{
+	const struct api_arg *name = &api_cmd(a->verb->cmd)->args[0];
+	if (a->nwords == 0)
+		args_wrong(a, "%s is missing: %s", name->hint, name->help);
+}
+
+void object_name(const struct args *a, struct buf *members)
+{
+	member(members, "name");
+	scan_put_str(members, span_of(a->words[0]));
+}
+
 void object_owner(struct args *a, struct buf *members)
 {
 	const char *given = a->own[FLAG_OWNER];

@@ -32,6 +32,10 @@ const char *const *object_verbs(const struct object *);
 
 /* Any verb: sends what flags and words say, waits, shows the answer. */
 verb_main verb_object;
+/* Ends with a usage error when there is no name, for verbs that read their words by themselves. */
+void object_named(const struct args *);
+/* Adds the object's name, the first word. */
+void object_name(const struct args *, struct buf *members);
 /* Adds what --no-wait, --fence, --raw and --one-way say. */
 void object_flags(struct args *);
 /* Adds the owner: --owner, or mpctl's parent; the second where the command asks for one and leaves something held. */
