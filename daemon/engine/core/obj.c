@@ -21,6 +21,7 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_VALUE] = &value_class,
 	[KIND_ARRAY] = &array_class,
 	[KIND_DICT] = &dict_class,
+	[KIND_LIST] = &list_class,
 	[KIND_NAMESPACE] = &namespace_class,
 };
 
