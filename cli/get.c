@@ -43,6 +43,7 @@ static void settle_send(const struct get *g, enum api_id cmd, struct span claim)
 }
 
 static void ack_send(const struct get *g, struct span got) { settle_send(g, CMD_queue_ack, scan_get(got, "claim")); }
+static void nack_send(const struct get *g, struct span got) { settle_send(g, CMD_queue_nack, scan_get(got, "claim")); }
 
 /* Waits for the answers to all that was sent since GOT. What was claimed for too long is somebody else's now: that
  * fails. */
@@ -51,7 +52,7 @@ static void settle_finish(const struct get *g, const struct call *got)
 	struct list *calls = &g->client->calls;
 	struct call *call, *next;
 	LIST_EACH_SAFE (call, next, calls, by_client) {
-		if (call->id <= got->id)
+		if (call->id <= got->id || call->posted)
 			continue;
 		client_result(g->client, call);
 		client_drop(call);
@@ -112,20 +113,21 @@ static void print_item(const struct get *g, struct span got)
 	buf_putc(&out, '\n');
 }
 
-/* out_flush() ends us where it cannot write, and the claims with us. */
 static int print_got(const struct get *g, const struct call *call)
 {
 	if (g->args->own[FLAG_RAW])
 		buf_span(&out, buf_view(&call->raw));
 	else
 		each_got(g, call, print_item);
-	out_flush();
-	if (g->claimant != CLAIM_OURS)
+	bool written = out_try();
+	if (written && g->claimant != CLAIM_OURS)
 		return STATUS_OK;
 	client_hold(g->client);
-	each_got(g, call, ack_send);
+	each_got(g, call, written ? ack_send : nack_send);
 	client_flush(g->client);
 	settle_finish(g, call);
+	if (!written)
+		quit(STATUS_FAILED);
 	return STATUS_OK;
 }
 

@@ -24,15 +24,21 @@ int write_all(int fd, struct span text)
 	return 0;
 }
 
-void out_flush(void)
+bool out_try(void)
 {
 	struct span text = buf_view(&out);
 	out.len = 0;
 	if (write_all(STDOUT_FILENO, text) == 0)
-		return;
+		return true;
 	if (errno != EPIPE)
 		say("cannot write: %s", strerror(errno));
-	_exit(STATUS_FAILED);
+	return false;
+}
+
+void out_flush(void)
+{
+	if (!out_try())
+		_exit(STATUS_FAILED);
 }
 
 void out_json(struct span value)

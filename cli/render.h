@@ -12,6 +12,8 @@
 extern struct buf out;
 /* Writes it. A reader that has gone ends the program quietly, any other error with a message. */
 void out_flush(void);
+/* The same, but false where that would end the program. */
+bool out_try(void);
 /* One line of JSON, as it came from the daemon. */
 void out_json(struct span value);
 /* All of TEXT to FD. 0, or -1 with errno. */

@@ -611,7 +611,10 @@ def test_what_cannot_be_written_goes_back(mpd):
     mpd.rpc("queue.put", name="q", item="precious")
     done = mpd.shell("mpctl queue get q > /dev/full; echo $?")
     assert done.out == "1\n" and "No space left" in done.err
-    until(lambda: mpd.rpc("queue.size", name="q")["size"] == 1, what="it is back")
+    assert mpd.rpc("queue.stats", name="q")["claimed"] == 0
+    held = mpd.shell("mpctl queue get q --ack manual --owner $$ > /dev/full; mpctl queue size q")
+    assert held.out == "1\n", "not the parent's either"
+    assert mpd.rpc("queue.size", name="q")["size"] == 1, "it is back at once"
     done = mpd.shell("{ mpctl queue get q; echo $? >&2; } | true")  # EPIPE, or in time
     assert done.err in ("0\n", "1\n")
     mpd.rpc("queue.put", name="p", item="x" * 1_000_000)
