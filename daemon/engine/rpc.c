@@ -19,6 +19,7 @@
 #define BIN_KEEP ((size_t)16 << 10)
 #define REF_LEAST ((size_t)16 << 10) /* fewer raw bytes are cheaper copied than sent from where they lie */
 #define ID_MAX ((int64_t)1 << 53)    /* beyond, JSON's numbers are not exact everywhere */
+#define ID_DIGITS 16                 /* fewer are always below it */
 
 struct batch {
 	struct conn *conn;
@@ -331,15 +332,29 @@ enum envelope_member { ENV_JSONRPC, ENV_ID, ENV_METHOD, ENV_PARAMS, ENV_FDS, ENV
 static const struct span envelope_names[ENV_COUNT] = {SPAN("jsonrpc"), SPAN("id"),  SPAN("method"),
 						      SPAN("params"),  SPAN("fds"), SPAN("raw")};
 
+/* Each begins with another letter: place + 1, 0 for none. */
+static const uint8_t envelope_letters[256] = {
+	['j'] = ENV_JSONRPC + 1, ['i'] = ENV_ID + 1,  ['m'] = ENV_METHOD + 1,
+	['p'] = ENV_PARAMS + 1,  ['f'] = ENV_FDS + 1, ['r'] = ENV_RAW + 1,
+};
+
+/* ENV_COUNT: no member has that name. */
+static size_t envelope_place(struct span name)
+{
+	size_t i = name.n ? envelope_letters[(uint8_t)name.p[0]] : 0;
+	return i > 0 && span_eq(name, envelope_names[i - 1]) ? i - 1 : ENV_COUNT;
+}
+
 static bool id_valid(struct span id)
 {
 	int64_t n;
-	if (id.n > RPC_ID_MAX)
-		return false;
-	if (scan_type(id) == SCAN_STRING)
-		return true;
-	bool plain = !memchr(id.p, '.', id.n) && !memchr(id.p, 'e', id.n) && !memchr(id.p, 'E', id.n);
-	return plain && scan_i64(id, &n) == 0 && n > -ID_MAX && n < ID_MAX;
+	enum scan_type type = scan_type(id);
+	if (id.n > RPC_ID_MAX || type != SCAN_NUMBER)
+		return id.n <= RPC_ID_MAX && type == SCAN_STRING;
+	for (size_t i = id.p[0] == '-'; i < id.n; i++)
+		if (id.p[i] < '0' || id.p[i] > '9')
+			return false;
+	return id.n < ID_DIGITS || (scan_i64(id, &n) == 0 && n > -ID_MAX && n < ID_MAX);
 }
 
 static int envelope_unknown(struct span name, struct fault *f)
@@ -360,9 +375,7 @@ static int envelope_sort(struct scan_iter it, struct span ret[ENV_COUNT], struct
 {
 	struct span name, value, unknown = {NULL, 0};
 	while (scan_next(&it, &name, &value)) {
-		size_t i = 0;
-		while (i < ENV_COUNT && !span_eq(name, envelope_names[i]))
-			i++;
+		size_t i = envelope_place(name);
 		if (i < ENV_COUNT)
 			ret[i] = value;
 		else if (!unknown.p)
