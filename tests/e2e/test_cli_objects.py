@@ -714,6 +714,32 @@ def test_a_get_outlives_the_engine(mpd):
         assert get.wait(PATIENCE) == 0 and get.stdout.read() == "x\n"
 
 
+def test_a_raw_put_outlives_the_engine(mpd, tmp_path):
+    blob = os.urandom(300_000)
+    (tmp_path / "blob").write_bytes(blob)
+    mpd.ctl("queue", "create", "q", "--maxsize", "1")
+    mpd.ctl("queue", "put", "q", "first")
+    with open(tmp_path / "blob", "rb") as stdin, mpd.ctl_popen("queue", "put", "q", "--raw", stdin=stdin) as put:
+        waiting(mpd, "q")
+        mpd.kill_engine()
+        waiting(mpd, "q")
+        assert mpd.ctl("queue", "get", "q").out == "first\n" and put.wait(PATIENCE) == 0
+    assert mpd.shell(f"mpctl queue get q --raw | cmp - {tmp_path}/blob && mpctl queue size q").out == "0\n"
+
+
+def test_a_command_and_its_claim_outlive_the_engine(mpd, fifo):
+    told = fifo()
+    mpd.rpc("queue.put", name="q", item="work")
+    with mpd.ctl_popen("queue", "get", "q", "--", "sh", "-c", f"cat > {told.path}; read x < {told.path}") as get:
+        assert told.line() == "work"
+        mpd.kill_engine()
+        assert mpd.rpc("queue.stats", name="q")["claimed"] == 1
+        os.write(told.fd, b"go on\n")
+        assert get.wait(PATIENCE) == 0 and get.stderr.read() == ""
+    stats = mpd.rpc("queue.stats", name="q")
+    assert (stats["size"], stats["claimed"]) == (0, 0)
+
+
 # --- pipe -----------------------------------------------------------------------------------------------------------
 
 def test_pipes(mpd):
