@@ -9,11 +9,6 @@
 #include "common/log.h"
 #include "daemon/engine/objects.h"
 
-extern maker semaphore_make __attribute__((weak)), event_make __attribute__((weak)),
-	condition_make __attribute__((weak)), barrier_make __attribute__((weak)), queue_make __attribute__((weak)),
-	pipe_make __attribute__((weak)), value_make __attribute__((weak)), array_make __attribute__((weak)),
-	dict_make __attribute__((weak)), list_make __attribute__((weak)), namespace_make __attribute__((weak));
-
 static maker *const makers[CMD_COUNT] = {
 	[CMD_lock_create] = lock_make,           [CMD_rlock_create] = rlock_make,
 	[CMD_semaphore_create] = semaphore_make, [CMD_event_create] = event_make,
