@@ -236,7 +236,7 @@ static void array_init(struct obj *o) { mutex_init(&array_of(o)->mutex, o, true)
 
 static void array_done(struct obj *o)
 {
-	subject_done(&array_of(o)->mutex.queue);
+	mutex_done(&array_of(o)->mutex);
 	free(array_of(o)->cells);
 }
 

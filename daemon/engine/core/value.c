@@ -214,7 +214,7 @@ static void value_init(struct obj *o)
 static void value_done(struct obj *o)
 {
 	struct value *v = value_of(o);
-	subject_done(&v->mutex.queue);
+	mutex_done(&v->mutex);
 	subject_done(&v->changed);
 	buf_done(&v->json);
 }
