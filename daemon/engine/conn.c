@@ -169,7 +169,7 @@ static bool conn_drained(const struct conn *c)
 bool conn_all_read(const struct conn *c)
 {
 	struct pollfd reset = {.fd = c->io.fd};
-	return conn_unread(c) == 0 && !c->reset && conn_drained(c) && poll(&reset, 1, 0) >= 0 &&
+	return c->written <= c->whole && !c->reset && conn_drained(c) && poll(&reset, 1, 0) >= 0 &&
 	       !(reset.revents & POLLERR);
 }
 

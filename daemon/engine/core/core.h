@@ -34,7 +34,7 @@ struct core_ops {
 	/* The end of its process is to be told by owner_die(). -1: it is not there. CHANNEL: it is that connection's peer. */
 	int (*watch)(struct owner *, struct channel *);
 	void (*unwatch)(struct owner *); /* also of one that is not watched */
-	/* Is all written to it, and read by its peer? */
+	/* Was all that was written to it read by its peer, and nothing cut short? */
 	bool (*all_read)(struct channel *);
 	/* What the kernel tells of how that process ended. */
 	void (*death)(const struct owner *, struct death *ret);

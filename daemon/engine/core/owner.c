@@ -268,7 +268,6 @@ static void thread_die(struct thread *t)
 	if (list_empty(&t->has))
 		return;
 	thread_death(t, &death);
-	grants_settle(t);
 	while (!list_empty(&t->has)) { /* the newest first: what goes back to its old place goes before what went before */
 		struct hold *h = LIST_ENTRY(t->has.prev, struct hold, by_thread);
 		if (hold_unread(h))
@@ -285,6 +284,8 @@ void owner_die(struct owner *o)
 	if (o->dying)
 		return;
 	o->dying = true;
+	LIST_EACH (t, &o->threads, by_owner)
+		grants_settle(t); /* of all of them, before anything more is said to anybody */
 	LIST_EACH (t, &o->threads, by_owner)
 		thread_die(t);
 	if (o->channels == 0) {

@@ -3,9 +3,44 @@
 #include "daemon/engine/core/payload.h"
 #include "common/scan.h"
 
+/* Small blocks are kept for the next ones: most of what goes through queues is short and does not stay. */
+#define SMALL ((size_t)192)
+#ifdef __SANITIZE_ADDRESS__
+#define SPARE_MAX 0 /* which then sees what is used after its end */
+#else
+#define SPARE_MAX 1024
+#endif
+
+static struct spare {
+	struct spare *next;
+} *spares;
+static size_t nspares;
+
+static void *block_get(size_t n)
+{
+	struct spare *block = n <= SMALL ? spares : NULL;
+	if (!block)
+		return malloc(MAX(n, SMALL));
+	spares = block->next;
+	nspares--;
+	return block;
+}
+
+static void block_put(void *block, size_t n)
+{
+	struct spare *spare = block;
+	if (n > SMALL || nspares == SPARE_MAX) {
+		free(block);
+		return;
+	}
+	spare->next = spares;
+	spares = spare;
+	nspares++;
+}
+
 struct payload *payload_new_behind(size_t before, struct span text, bool raw, void **ret_before)
 {
-	char *block = malloc(before + sizeof(struct payload) + text.n);
+	char *block = block_get(before + sizeof(struct payload) + text.n);
 	struct payload *p = (struct payload *)(block + before);
 	if (!block)
 		return NULL;
@@ -29,7 +64,7 @@ void payload_unref(void *payload)
 {
 	struct payload *p = payload;
 	if (p && --p->refs == 0)
-		free((char *)p - p->before);
+		block_put((char *)p - p->before, p->before + sizeof(*p) + p->n);
 }
 
 void payload_put_json(const struct payload *p, struct buf *out)
