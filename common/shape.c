@@ -6,6 +6,8 @@
 static const char *queue_wrong(const void *args)
 {
 	const struct args_queue_create *a = args;
+	if (a->maxsize < 0 || a->max_bytes < 0 || a->max_deliveries < 0)
+		return "maxsize, max_bytes, max_deliveries: must not be negative (0: no limit)";
 	if (a->lifo && a->priority)
 		return "lifo and priority exclude each other";
 	if (a->simple && (a->maxsize || a->max_bytes || a->joinable))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* queue.*: the JSON of queues. */
+#include "common/shape.h"
 #include "daemon/engine/core/queue.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/payloads.h"
@@ -24,18 +25,6 @@ static int find(const struct req *r, struct span name, unsigned rights, bool sim
 }
 
 /* --- creation ---------------------------------------------------------------------------------------------------------- */
-
-/* What is wrong with a shape, or NULL. */
-static const char *shape_wrong(const struct args_queue_create *a)
-{
-	if (a->maxsize < 0 || a->max_bytes < 0 || a->max_deliveries < 0)
-		return "maxsize, max_bytes, max_deliveries: must not be negative (0: no limit)";
-	if (a->lifo && a->priority)
-		return "lifo and priority exclude each other";
-	if (a->simple && (a->maxsize || a->max_bytes || a->joinable))
-		return "a simple queue has no maxsize, no max_bytes and no join";
-	return NULL;
-}
 
 static struct queue_image shape_of(const struct args_queue_create *a)
 {
@@ -63,7 +52,7 @@ static bool same_shape(const struct queue *q, const struct queue_image *i, struc
 int queue_make(const struct asker *who, const void *args, bool *ret_created, struct fault *f)
 {
 	const struct args_queue_create *a = args;
-	const char *wrong = shape_wrong(a);
+	const char *wrong = shape_wrong(CMD_queue_create, a);
 	struct queue_image shape = shape_of(a);
 	struct obj *o;
 	if (wrong)

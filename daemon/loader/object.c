@@ -242,7 +242,7 @@ static struct key row_of(const struct api_arg *arg, int id)
 	static const struct {
 		const char *name;
 		int64_t min, max;
-	} limits[] = {{"parties", 1, INT32_MAX}, {"value", 0, INT32_MAX}};
+	} limits[] = {{"parties", 1, BARRIER_PARTIES_MAX}, {"value", 0, SEM_MAX}, {"size", 0, ARRAY_CELLS_MAX}};
 	struct key row = {.name = arg->name, .id = id, .read = read_param, .choices = arg->hint, .max = COUNT_MAX};
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
 		if (!strcmp(limits[i].name, arg->name)) {

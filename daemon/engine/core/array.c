@@ -15,7 +15,6 @@ struct array_part {
 
 static struct array *array_of(const struct obj *o) { return (struct array *)(uintptr_t)o; }
 
-static size_t cells_max(void) { return ARRAY_BYTES_MAX / sizeof(union cell); }
 
 int array_cells(const struct ctype *type, struct span json, bool wrap, union cell **ret, size_t *ret_n, struct fault *f)
 {
@@ -116,8 +115,8 @@ int array_begin(struct array *a, const struct ctype *type, bool wrap, const unio
 		struct fault *f)
 {
 	const struct slice all = {.start = 0, .step = 1, .n = n};
-	if (n > cells_max())
-		return fault_set(f, FAULT_TOO_LARGE, "an array has at most %zu elements", cells_max());
+	if (n > ARRAY_CELLS_MAX)
+		return fault_set(f, FAULT_TOO_LARGE, "an array has at most %d elements", ARRAY_CELLS_MAX);
 	if (shape(a, type, wrap, n))
 		return fault_set(f, FAULT_OVERLOADED, "out of memory");
 	if (cells)
@@ -157,7 +156,7 @@ static int array_load(struct obj *o, struct span image)
 		return -1;
 	memcpy(&i, image.p, sizeof(i));
 	const struct ctype *type = ctype_of(i.code);
-	if (!type || i.n > cells_max() || (a->type && (a->type != type || a->i.n != i.n)) ||
+	if (!type || i.n > ARRAY_CELLS_MAX || (a->type && (a->type != type || a->i.n != i.n)) ||
 	    mutex_load(&a->mutex, (struct span){image.p + sizeof(i), image.n - sizeof(i)}))
 		return -1;
 	if (!a->type && shape(a, type, i.wrap, i.n))

@@ -10,10 +10,9 @@
 #define MPD_ARRAY_H
 
 #include "common/ctype.h"
+#include "common/shape.h"
 #include "daemon/engine/core/lock.h"
 #include "daemon/engine/core/slice.h"
-
-#define ARRAY_BYTES_MAX ((size_t)256 << 20)
 
 struct array_image { /* followed by the mutex' image */
 	uint64_t version, n;

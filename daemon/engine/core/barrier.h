@@ -12,9 +12,8 @@
 #ifndef MPD_BARRIER_H
 #define MPD_BARRIER_H
 
+#include "common/shape.h"
 #include "daemon/engine/core/obj.h"
-
-#define BARRIER_PARTIES_MAX 1000000
 
 enum barrier_cause { /* in the journal: never renumbered */
 		     CAUSE_NONE,

@@ -11,9 +11,8 @@
 #ifndef MPD_SEM_H
 #define MPD_SEM_H
 
+#include "common/shape.h"
 #include "daemon/engine/core/obj.h"
-
-#define SEM_MAX INT32_MAX
 
 struct sem_image {
 	uint32_t initial; /* permits it began with */
