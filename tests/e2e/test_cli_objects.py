@@ -506,7 +506,8 @@ def test_the_last_at_a_barrier_runs_the_action(mpd, tmp_path):
 
 
 def test_a_death_at_a_barrier_is_named(mpd):
-    with mpd.ctl_popen("barrier", "wait", "b", "--parties", "3") as one, mpd.ctl_popen("barrier", "wait", "b") as two:
+    three = ("barrier", "wait", "b", "--parties", "3")
+    with mpd.ctl_popen(*three) as one, mpd.ctl_popen(*three) as two:
         waiting(mpd, "b", 2)
         two.kill()
         assert one.wait(PATIENCE) == 1 and str(two.pid) in one.stderr.read()
@@ -760,13 +761,13 @@ def test_a_raw_put_outlives_the_engine(mpd, tmp_path):
 
 
 def test_a_command_and_its_claim_outlive_the_engine(mpd, fifo):
-    told = fifo()
+    told, gate = fifo("told"), fifo("gate")
     mpd.rpc("queue.put", name="q", item="work")
-    with mpd.ctl_popen("queue", "get", "q", "--", "sh", "-c", f"cat > {told.path}; read x < {told.path}") as get:
+    with mpd.ctl_popen("queue", "get", "q", "--", "sh", "-c", f"cat > {told.path}; read x < {gate.path}") as get:
         assert told.line() == "work"
         mpd.kill_engine()
         assert mpd.rpc("queue.stats", name="q")["claimed"] == 1
-        os.write(told.fd, b"go on\n")
+        os.write(gate.fd, b"go on\n")
         assert get.wait(PATIENCE) == 0 and get.stderr.read() == ""
     stats = mpd.rpc("queue.stats", name="q")
     assert (stats["size"], stats["claimed"]) == (0, 0)
