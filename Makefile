@@ -28,7 +28,7 @@ OUR_CFLAGS := -std=gnu11 $(OPT) $(WARN) $(WERROR) $(SAN) -fno-strict-aliasing
 COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
 LINK = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS)
 # inih and libev bring no .pc on some releases: the plain -l name is the fallback.
-PKG_LIBS = $(shell pkg-config --libs libcjson inih 2>/dev/null || echo -lcjson -linih) -lev
+PKG_LIBS = $(shell pkg-config --libs libcjson inih 2>/dev/null || echo -lcjson -linih) -lev -lm
 STATIC = $(if $(SAN),,-static)
 
 Q := $(if $(V),,@)
