@@ -15,7 +15,6 @@ struct array_part {
 
 static struct array *array_of(const struct obj *o) { return (struct array *)(uintptr_t)o; }
 
-
 int array_cells(const struct ctype *type, struct span json, bool wrap, union cell **ret, size_t *ret_n, struct fault *f)
 {
 	struct span key, value;
