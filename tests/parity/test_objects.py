@@ -2,7 +2,8 @@
 """
 The same program with the objects of Python's multiprocessing and with the daemon's: programs/objects_NAME.py is run
 twice, at the same time, and must say the same, line by line. What is expected is what Python says: nothing of it is
-typed in here. mpd_objects.py gives the daemon's objects Python's names; processes are Python's in both runs.
+typed in here. mpd_objects.py gives the daemon's objects Python's names; processes are Python's in both runs. MPD_SEED
+repeats what objects_random.py asks.
 
 What cannot be the same, and is left out of the programs:
 
@@ -42,6 +43,7 @@ What cannot be the same, and is left out of the programs:
 """
 import os
 import pathlib
+import secrets
 import signal
 import subprocess
 
@@ -62,6 +64,7 @@ KINDS = {  # of objects that each program must have made
     "namespace": {"namespace"},
     "pipe": {"pipe"},
     "queue": {"queue"},
+    "random": {"array", "dict", "list", "value"},
     "rlock": {"rlock"},
     "semaphore": {"semaphore"},
     "simplequeue": {"queue"},
@@ -97,16 +100,28 @@ def differences(expected, seen):
             for n, (a, b) in enumerate(zip(*padded), 1) if a != b]
 
 
+def compare(mpd, name, **env):
+    env = {**mpd.ctl_env(), "MPD_SEED": os.environ.get("MPD_SEED") or str(secrets.randbelow(1 << 30)), **env}
+    procs = [begin(name, kind, env) for kind in ("python", "mpd")]
+    (code, expected, trouble), (other, seen, err) = [end(proc) for proc in procs]
+    assert code == 0 and len(expected) > 10, trouble
+    wrong = differences(expected, seen)
+    told = f"{len(wrong)} of {len(expected)} lines differ, MPD_SEED={env['MPD_SEED']}"
+    assert not wrong, "\n".join([told, *wrong[:40], err[-6000:]])
+    assert other == 0, err
+    assert KINDS[name] <= {each["kind"] for each in mpd.rpc("object.list")["objects"]}
+
+
 def test_every_program_is_run():
     assert sorted(KINDS) == sorted(path.stem.removeprefix("objects_") for path in HERE.glob("programs/objects_*.py"))
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_python_says_the_same(mpd, name):
-    procs = [begin(name, kind, mpd.ctl_env()) for kind in ("python", "mpd")]
-    (code, expected, trouble), (other, seen, err) = [end(proc) for proc in procs]
-    assert code == 0 and len(expected) > 10, trouble
-    wrong = differences(expected, seen)
-    assert not wrong, "\n".join([f"{len(wrong)} of {len(expected)} lines differ", *wrong[:40], err[-6000:]])
-    assert other == 0, err
-    assert KINDS[name] <= {each["kind"] for each in mpd.rpc("object.list")["objects"]}
+    compare(mpd, name)
+
+
+@pytest.mark.soak
+def test_python_says_the_same_for_long(mpd):
+    for _ in range(20):
+        compare(mpd, "random", MPD_STEPS="4000")
