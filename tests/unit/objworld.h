@@ -26,6 +26,9 @@ static struct {
 	uint64_t ceiling; /* of tokens, which outlives the journal */
 	unsigned granted, failed;
 	struct fault fault; /* of the want that failed last */
+	/* A test's own; NULL: none. */
+	bool (*all_read)(struct channel *);
+	void (*on_failed)(struct want *, const struct fault *);
 } objworld;
 
 static const struct asker objworld_asker = {.uid = 1000, .gid = 1000};
@@ -61,8 +64,7 @@ static void objworld_unwatch(struct owner *o) { (void)o; }
 
 static bool objworld_all_read(struct channel *ch)
 {
-	(void)ch;
-	return true;
+	return !objworld.all_read || objworld.all_read(ch);
 }
 
 static void objworld_death(const struct owner *o, struct death *ret)
@@ -72,9 +74,10 @@ static void objworld_death(const struct owner *o, struct death *ret)
 
 static void objworld_failed(struct want *w, const struct fault *f)
 {
-	(void)w;
 	objworld.failed++;
 	objworld.fault = *f;
+	if (objworld.on_failed)
+		objworld.on_failed(w, f);
 }
 
 static void objworld_tokens(uint64_t ceiling) { objworld.ceiling = ceiling; }

@@ -43,6 +43,15 @@ static void want_leave(struct want *w)
 	quota_leave(w);
 }
 
+/* The same of one that takes nothing: what was not enough for it may do for those behind it. */
+static void want_give_up(struct want *w)
+{
+	struct subject *s = w->ops->subject(w);
+	want_leave(w);
+	if (s->fifo)
+		subject_touch(s);
+}
+
 static void want_free(struct want *w)
 {
 	struct obj *o = w->obj;
@@ -92,7 +101,7 @@ void want_fail(struct want *w, const struct fault *f)
 		want_shadow_leave(w);
 		return;
 	}
-	want_leave(w);
+	want_give_up(w);
 	if (w->ops->abandon)
 		w->ops->abandon(w);
 	want_ended(w, STEP_FAIL, f);
@@ -106,7 +115,7 @@ bool want_cancel(struct want *w, bool gone)
 		w->cancelled = true;
 		return false;
 	}
-	want_leave(w);
+	want_give_up(w);
 	if (w->ops->abandon)
 		w->ops->abandon(w);
 	want_free(w);
@@ -163,10 +172,12 @@ static void waiter_expired(struct waiter *waiter)
 {
 	struct want *w = CONTAINER_OF(waiter, struct want, waiter);
 	w->step = want_expire(w, &failure);
-	if (w->step == STEP_WAIT)
+	if (w->step == STEP_WAIT) {
 		waiter_move(&w->waiter, w->ops->subject(w));
-	else
-		waiter_ended(waiter);
+		return;
+	}
+	want_give_up(w);
+	want_ended(w, w->step, &failure);
 }
 
 static const struct wait_ops waiting = {.attempt = waiter_attempt, .done = waiter_ended, .expire = waiter_expired};
