@@ -413,6 +413,7 @@ void args_positional(struct args *a, size_t skip)
 {
 	const struct api_cmd *cmd = api_cmd(a->verb->cmd);
 	size_t at = skip, wanted = 0;
+	char name[ARGS_NAME_MAX];
 	for (size_t i = 0; i < cmd->nargs; i++)
 		wanted += is_positional(&cmd->args[i], API_REQUIRED);
 	for (size_t i = 0; i < cmd->nargs; i++) {
@@ -420,6 +421,8 @@ void args_positional(struct args *a, size_t skip)
 		bool must = is_positional(arg, API_REQUIRED);
 		if (must && at == a->nwords)
 			args_wrong(a, "%s is missing: %s", arg->hint, arg->help);
+		if (arg->flags == API_REQUIRED && !a->param[i])
+			args_wrong(a, "--%s is missing: %s", args_name(arg, name), arg->help);
 		if (must || (is_positional(arg, 0) && at + wanted < a->nwords))
 			args_member(a, arg, a->words[at++]);
 		wanted -= must;

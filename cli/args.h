@@ -82,7 +82,8 @@ void args_parse(struct args *, const struct verb *, char **argv);
 bool args_takes(const struct verb *, size_t n);
 /* The letter by which VERB knows mpctl's own flag, 0: it has none, or an argument of the command has it. */
 char args_letter(const struct verb *, enum flag);
-/* Adds the words after the first SKIP as the command's positional arguments, in their order; none may be missing. */
+/* Adds the words after the first SKIP as the command's positional arguments, in their order. None that is required may
+ * be missing, nor a flag. */
 void args_positional(struct args *a, size_t skip);
 /* Adds WORD as the member of ARG, if it is of its type. */
 void args_member(struct args *, const struct api_arg *, const char *word);

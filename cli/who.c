@@ -2,25 +2,42 @@
 /* Owners in words: who.h. */
 #include "cli/who.h"
 #include "cli/render.h"
-#include "common/units.h"
+#include <fcntl.h>
+#include <stdio.h>
 
 #define NAMED_MAX 3 /* of many, so many are named */
 
-void who_put(struct buf *b, struct span who)
+/* What the kernel calls a process that is none of mpd's; nothing where it cannot be seen from here. */
+static void put_comm(struct buf *b, struct span pid)
 {
-	struct span process = scan_get(who, "process"), tag = scan_get(who, "tag");
+	char path[32], comm[32];
+	snprintf(path, sizeof(path), "/proc/%.*s/comm", (int)pid.n, pid.p);
+	AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : RETRY(read(fd, comm, sizeof(comm)));
+	if (n > 1)
+		text_put(b, (struct span){comm, (size_t)n - 1});
+}
+
+/* A dead one's pid may be another's now. */
+static void put_who(struct buf *b, struct span who, bool alive)
+{
+	AUTO_BUF name = BUF_INIT;
+	struct span pid = scan_get(who, "pid"), process = scan_get(who, "process"), tag = scan_get(who, "tag");
+	if (scan_type(process) == SCAN_STRING)
+		text_json(&name, process);
+	else if (alive)
+		put_comm(&name, pid);
 	buf_puts(b, "pid ");
-	text_json(b, scan_get(who, "pid"));
-	if (scan_type(process) == SCAN_STRING) {
-		buf_puts(b, " (");
-		text_json(b, process);
-		buf_putc(b, ')');
-	}
+	text_json(b, pid);
+	if (name.len)
+		buf_printf(b, " (%s)", buf_str(&name));
 	if (scan_type(tag) == SCAN_STRING) {
 		buf_puts(b, " thread ");
 		text_json(b, tag);
 	}
 }
+
+void who_put(struct buf *b, struct span who) { put_who(b, who, true); }
 
 void who_put_all(struct buf *b, struct span array)
 {
@@ -77,7 +94,7 @@ void who_say_abandoned(const struct api_cmd *cmd, const char *name, struct span 
 	bool inconsistent = span_is(scan_get(result, "inconsistent"), "true");
 	if (options.quiet || scan_type(abandoned) != SCAN_OBJECT || (ended_well && !inconsistent))
 		return;
-	who_put(&text, abandoned);
+	put_who(&text, abandoned, false);
 	buf_puts(&text, ", ");
 	put_end(&text, abandoned);
 	say("%.*s %s: its last holder, %s", kind, cmd->name, name, buf_str(&text));

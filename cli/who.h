@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 
-/* "pid 123 (seller)", with " thread T" where it has a tag. */
+/* "pid 123 (seller)" of one who lives, by mpd's name for it or else the kernel's; " thread T" where it has a tag. */
 void who_put(struct buf *, struct span who);
 /* "pid 1 (a), pid 2 (b) and 3 more" of an array of them. */
 void who_put_all(struct buf *, struct span array);

@@ -80,6 +80,8 @@ def waiting(mpd, name, n=1):
     (["lock", "release", "a", "--tokn", "1"],
      "lock release: unknown flag --tokn (did you mean --token? see: mpctl help lock release)"),
     (["queue", "ack", "q", "x"], 'queue ack: CLAIM "x": must be a whole number (see: mpctl help queue ack)'),
+    (["array", "create", "a"], "array create: --type is missing: a ctypes code of b B h H i I l L q Q f d c u "
+     "(see: mpctl help array create)"),
     (["queue", "put"], "queue put: NAME is missing: which (see: mpctl help queue put)"),
     (["queue", "put", "q", "x", "--lines"],
      "queue put: --lines and --null are of stdin: either they or values (see: mpctl help queue put)"),
@@ -266,7 +268,7 @@ def test_a_person_is_told_what_the_wait_is_for(mpd, fifo, terminal):  # noqa: F8
     with mpd.ctl_popen("lock", "db", "--", "sh", "-c", f"echo up > {told.path}; read x") as holder:
         told.line()
         t = ctl(terminal, "lock", "db", "--", "echo", "mine")
-        said = t.expect(r"^mpctl: waiting for lock db, held by pid (\d+)( \(sh\))? for [\d.]+m?s\r\n")
+        said = t.expect(r"^mpctl: waiting for lock db, held by pid (\d+) \(sh\) for [\d.]+m?s\r\n")
         assert int(said.group(1)) == holder.pid
         holder.stdin.write("\n")
         holder.stdin.flush()
@@ -357,7 +359,7 @@ def test_the_graph_and_its_circles(mpd, fifo):
         with mpd.ctl_popen("lock", "acquire", "b", "--owner", str(one.pid)):
             waiting(mpd, "b")
             edge = mpd.ctl("graph").out
-            assert re.fullmatch(rf"pid {one.pid}\b.* waits for lock b, held by pid {two.pid}\b.*\n", edge)
+            assert edge == f"pid {one.pid} (sh) waits for lock b, held by pid {two.pid} (sh)\n"
             dot = mpd.ctl("graph", "--dot").out
             assert dot.startswith("strict digraph") and dot.endswith("}\n") and '"lock b" [shape=box];' in dot
             done = mpd.ctl("lock", "acquire", "a", "--owner", str(two.pid))
