@@ -815,6 +815,11 @@ static void put_thread(struct buf *b, const struct thread *t)
 	if (!t) {
 		buf_puts(b, "{\"owner\":null");
 		return;
+	map_done(&core.objs);
+	map_done(&core.obj_names);
+	map_done(&core.objs_of);
+	map_done(&core.wants_of);
+	map_done(&core.loaded_holds);
 	}
 	who_put(b, t);
 	if (b->len)
