@@ -300,6 +300,15 @@ static void __attribute__((noreturn)) die_of_protocol(void)
 	die(STATUS_UNREACHABLE, "what answers does not speak mpd's protocol");
 }
 
+static bool error_is(struct span error, enum fault_code code)
+{
+	struct span symbol;
+	if (!error.p || !scan_plain(scan_get(scan_get(error, "data"), "symbol"), &symbol))
+		return false;
+	const struct fault_info *info = fault_by_symbol(symbol);
+	return info && info->code == (int)code;
+}
+
 static struct line line_read(struct span text)
 {
 	struct line line = {0};
@@ -322,10 +331,13 @@ static struct line line_read(struct span text)
 	return line;
 }
 
+/* Either a line of ours was too long to be looked at, or nobody is served. */
 static void die_of_all(struct span error)
 {
 	AUTO_BUF message = BUF_INIT;
 	scan_str(scan_get(error, "message"), &message);
+	if (error_is(error, FAULT_TOO_LARGE))
+		die(STATUS_FAILED, "%s", buf_str(&message));
 	die(STATUS_UNREACHABLE, "mpd cannot serve: %s", buf_str(&message));
 }
 
@@ -459,14 +471,7 @@ static const char *list_of(const struct api_cmd *cmd)
 	return process ? "ps" : "ls";
 }
 
-bool call_failed_with(const struct call *call, enum fault_code code)
-{
-	struct span symbol;
-	if (!call->error.p || !scan_plain(scan_get(scan_get(call->error, "data"), "symbol"), &symbol))
-		return false;
-	const struct fault_info *info = fault_by_symbol(symbol);
-	return info && info->code == (int)code;
-}
+bool call_failed_with(const struct call *call, enum fault_code code) { return error_is(call->error, code); }
 
 int call_complain(const struct call *call)
 {

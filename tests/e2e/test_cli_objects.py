@@ -565,6 +565,14 @@ def test_raw_items(mpd, tmp_path):
     assert mpd.ctl("queue", "get", "q", "--json").json() == [{"b64": "eA=="}]
 
 
+def test_an_item_that_is_too_large(mpd):
+    for args in ([], ["--raw"]):
+        done = mpd.ctl("queue", "put", "q", *args, input="x" * (17 << 20))
+        assert (done.code, done.out) == (1, "") and re.fullmatch(r"mpctl: [^\n]*\b16777216\b[^\n]*\n", done.err)
+    big = "x" * (15 << 20)
+    assert mpd.ctl("queue", "put", "q", input=big).code == 0 and mpd.ctl("queue", "get", "q").out == big + "\n"
+
+
 def test_what_is_printed(mpd):
     for item, plain in (("text\twith\nall", "text\twith\nall\n"), (7, "7\n"), ({"a": [1]}, '{"a":[1]}\n'),
                         (None, "null\n")):
