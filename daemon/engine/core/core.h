@@ -76,6 +76,7 @@ struct core {
 	struct list dead_objs;       /* the same, deleted in this turn */
 	struct map objs;             /* struct obj by id */
 	struct map obj_names;        /* struct obj by key */
+	struct obj *recent_objs[64]; /* where a cheap hash of their names says; none that is gone */
 	struct map objs_of, wants_of; /* how many, by uid */
 	struct map queued_of;        /* size_t *, bytes in queues, by uid */
 	size_t njoins;               /* requests that wait for processes */

@@ -98,6 +98,8 @@ static uint32_t key_scope(const struct obj *o)
 	return scope;
 }
 
+static struct span key_name(const struct obj *o) { return (struct span){o->key.p + 4, o->key.n - 4}; }
+
 const char *obj_name(const struct obj *o, uid_t uid)
 {
 	static char rooms[4][16 + OBJ_NAME_MAX];
@@ -153,10 +155,39 @@ static int no_such(struct span name, enum obj_kind kind, struct fault *f)
 			 kind == KIND_ANY ? "object" : classes[kind]->name);
 }
 
+static struct obj **recent_slot(uint32_t scope, struct span name)
+{
+	_Static_assert(ARRAY_LEN(core.recent_objs) == 64, "six bits of the hash");
+	uint64_t first = 0, last = 0;
+	size_t n = MIN(name.n, sizeof(first));
+	memcpy(&first, name.p, n);
+	memcpy(&last, name.p + name.n - n, n);
+	return &core.recent_objs[((first ^ scope) * 3 ^ last ^ name.n) * 0x9e3779b97f4a7c15 >> 58];
+}
+
+static bool obj_has_key(const struct obj *o, uint32_t scope, struct span name)
+{
+	return key_scope(o) == scope && span_eq(key_name(o), name);
+}
+
+/* Most look for what somebody has looked for just before; the map's hash, which nobody can foresee, takes longer. */
 static struct obj *obj_look(uint32_t scope, struct span name)
 {
 	char room[KEY_MAX];
-	return map_get_str(&core.obj_names, key_make(scope, name, room));
+	struct obj **recent = recent_slot(scope, name);
+	if (*recent && obj_has_key(*recent, scope, name))
+		return *recent;
+	struct obj *o = map_get_str(&core.obj_names, key_make(scope, name, room));
+	if (o)
+		*recent = o;
+	return o;
+}
+
+static void recent_drop(const struct obj *o)
+{
+	struct obj **recent = recent_slot(key_scope(o), key_name(o));
+	if (*recent == o)
+		*recent = NULL;
 }
 
 /* The object that is meant, whatever the rights; NULL: none. */
@@ -239,6 +270,7 @@ static void obj_unlist(struct obj *o)
 		map_del(&core.objs_of, o->uid);
 	map_del(&core.objs, o->id);
 	map_del_str(&core.obj_names, o->key);
+	recent_drop(o);
 	timer_clear(&core.timers, &o->idle);
 	list_del(&o->dirty);
 	list_del(&o->by_all);
@@ -783,6 +815,11 @@ void objs_done(void)
 	for (void *bytes; (bytes = map_each(&core.queued_of, &i));)
 		free(bytes);
 	map_done(&core.queued_of);
+	map_done(&core.objs);
+	map_done(&core.obj_names);
+	map_done(&core.objs_of);
+	map_done(&core.wants_of);
+	map_done(&core.loaded_holds);
 }
 
 /* --- what is told of them ------------------------------------------------------------------------------------------- */
@@ -815,11 +852,6 @@ static void put_thread(struct buf *b, const struct thread *t)
 	if (!t) {
 		buf_puts(b, "{\"owner\":null");
 		return;
-	map_done(&core.objs);
-	map_done(&core.obj_names);
-	map_done(&core.objs_of);
-	map_done(&core.wants_of);
-	map_done(&core.loaded_holds);
 	}
 	who_put(b, t);
 	if (b->len)
