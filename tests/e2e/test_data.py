@@ -9,7 +9,7 @@ import random
 import struct
 
 import pytest
-from harness import RpcError
+from harness import Client, RpcError, until
 from puppets import again, connect, error, info, puppet, refused, waited  # noqa: F401
 
 C_TYPES = {"b": ctypes.c_int8, "B": ctypes.c_uint8, "h": ctypes.c_int16, "H": ctypes.c_uint16, "i": ctypes.c_int32,
@@ -148,6 +148,23 @@ def test_no_addition_is_lost(mpd, connect):
     asked = [(c, c.request("value.add", name="v")) for _ in range(50) for c in clients]
     seen = [c.reply(number) for c, number in asked]
     assert sorted(s["value"] for s in seen) == sorted(s["version"] for s in seen) == list(range(1, 201))
+
+
+def test_engines_die_and_nothing_is_done_twice(mpd):
+    clients = [Client(mpd) for _ in range(3)]
+    clients[0].call("value.create", name="v", type="q")
+    for _ in range(4):
+        asked = [(c, c.post(method, **params)) for _ in range(20) for c in clients for method, params in (
+            ("value.add", {"name": "v"}), ("dict.incr", {"name": "d", "key": "n"}), ("list.append", {"name": "l", "value": 1}))]
+        again(mpd)
+        for c, number in asked:
+            c.wait(number)
+    c = clients[0]
+    assert c.call("value.get", name="v") == {"value": 240, "version": 240}
+    assert c.call("dict.get", name="d", key="n") == {"value": 240, "version": 240}
+    assert c.call("list.len", name="l") == {"len": 240}
+    for c in clients:
+        c.close()
 
 
 def test_lock_of_a_value(mpd, connect, puppet):
@@ -522,6 +539,17 @@ def test_creation_and_deletion(connect):
         assert refused(c, kind + ".create", name="x", items=[1]).symbol == "PARAMS"
     assert refused(c, "list.create", name="x", values={}).symbol == "PARAMS"
     assert c.call("object.list") == {"objects": []}
+
+
+def test_idle_ones_go(mpd, connect):
+    c = connect()
+    c.call("value.create", name="v", ttl_idle=0.2)
+    c.call("dict.create", name="d", ttl_idle=0.2)
+    c.call("dict.set", name="d", key="k", value=1)
+    until(lambda: not c.call("object.list", pattern="v")["objects"])
+    assert c.call("dict.len", name="d") == {"len": 1}  # what is not empty is not idle
+    c.call("dict.clear", name="d")
+    until(lambda: not c.call("object.list", pattern="d")["objects"])
 
 
 def test_fence(mpd, connect):

@@ -37,7 +37,6 @@ static void value_changed(struct value *v)
 	subject_touch(&v->changed);
 }
 
-/* JSON may lie in the value itself. */
 static int keep_json(struct value *v, struct span json, struct fault *f)
 {
 	struct buf fresh = BUF_INIT;
