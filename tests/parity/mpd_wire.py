@@ -21,14 +21,15 @@ class Refused(Exception):
 class _Wire(threading.local):
     """This thread's connection."""
 
-    pid = stream = None
+    peers = stream = None
 
     def exchange(self, line, payload):
         """One request and its answer: (reply, the bytes that followed it)."""
-        if self.pid != os.getpid():
+        peers = os.getpid(), os.environ["MPCTL_SOCKET"]
+        if self.peers != peers:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-                sock.connect(os.environ["MPCTL_SOCKET"])
-                self.pid, self.stream = os.getpid(), sock.makefile("rwb")
+                sock.connect(peers[1])
+                self.peers, self.stream = peers, sock.makefile("rwb")
         self.stream.write(line + b"\n" + payload)
         self.stream.flush()
         reply = json.loads(self.stream.readline() or b'{"error": {"message": "the connection was closed"}}')
@@ -48,7 +49,8 @@ def call(method, raises=(), payload=None, **params):
     request = {"id": number, "method": method, "params": params}
     if payload is not None:
         request["raw"] = len(payload)
-    reply, followed = _wire.exchange(json.dumps(request, ensure_ascii=number % 2 == 0).encode(), payload or b"")
+    line = json.dumps(request, ensure_ascii=number % 2 == 0).encode(errors="surrogatepass")
+    reply, followed = _wire.exchange(line, payload or b"")
     if "error" in reply:
         error = reply["error"]
         symbol = (error.get("data") or {}).get("symbol")

@@ -9,47 +9,54 @@ What cannot be the same, and is left out of the programs:
 
     where                  Python                                  mpd, and why
     ---------------------  --------------------------------------  ---------------------------------------------------
-    acquire of one's own   waits for ever                          DEADLOCK at once, with the cycle; with a timeout it
-      Lock, no timeout                                               is the same
+    a ring of waits        all wait for ever                       DEADLOCK for who closes it; not where anybody may
+                                                                     release (Lock) or one of them ends by itself
     a holder that dies     Lock, RLock, Semaphore: held for ever   goes to the next; the adapter asks for
                                                                      owner_death=keep and unowned, where it is the same
+    who dies while it      waits, or all who come later wait,      dropped; the next gets what it was to get
+      waits for an item      for ever
+      or a notify
     barrier, a party dies  the others wait for ever                BROKEN at once
     Barrier(0)             made; every wait hangs                  refused
-    queue, consumer dies   the item is lost, the lock may stay     the item goes back
-    task_done              counts puts, of anybody's items,        settles the caller's own oldest claim: what was not
-                             before they were gotten                 gotten, or was by another process, cannot be done
-    Queue.close            the process's own end                   the same in the adapter; the daemon's queue.close is
-                                                                     for all
-    Queue.empty, get(False)  a feeder thread may not have sent     the item is there when put returns: the programs
-      just after a put         it yet                                wait where Python needs it
+    queue, consumer dies   the item is lost                        the item goes back, unless it was done
+    task_done              counts puts, of anybody's items         settles the caller's own oldest claim: what was not
+                                                                     gotten, or was by another process, cannot be done
+    Queue.close            the process's own end                   the same in the adapter; queue.close is for all
+    Queue.empty, get(False)  a thread may not have sent it yet     the item is there when put returns: the programs
+      just after a put                                               wait where Python needs it
     SimpleQueue.put, send  waits when 64 KiB are not received      when 1 MiB or 1024 messages (pipe), never (queue)
-    closed Connection with ConnectionResetError for the other      what was sent is received, then EOF
-      unread messages
+    Connection closed      ConnectionResetError for the other      what was sent is received, then EOFError
+      with messages in it
     order of waiters       none                                    first come, first served: programs sort
-    an item                what pickle can: tuples, sets, classes  what JSON can: tuples are lists, keys are strings,
-                                                                     no NaN, no infinity, no lone surrogates, depth 32;
-                                                                     bytes only as the whole item
+    an item                what pickle can: tuples, sets, classes  what JSON can: tuples are lists, keys are strings
+                                                                     (of dicts: without NUL), no NaN, no infinity, no
+                                                                     lone surrogates, depth 32; bytes as a whole item
     1 == True              in lists: equal                         a number and a truth value differ in JSON
-    list.sort              key=, lists, tuples, truth values       numbers or strings, as asked for over a wire
+    list.sort              key=, lists, tuples, truth values       numbers or strings
     a proxy in a proxy     nested manager objects                  values are JSON: nest by name
-    "0", None as an index  TypeError                               the wire has indices as numbers or text, and no index
-                                                                     is all
+    "0", None as an index  TypeError                               the wire has indices as numbers or text; none is all
     Value, Array in ctypes infinity, NaN, 10**400, ctypes classes  JSON has none; a code is one of b B h H i I l L q Q
-                                                                     f d c u
+                                                                     f d c u; what is too large for f or d: RANGE
     arr[0:2] = [1, "x"]    TypeError after 1 was set               all or nothing
     v.value, lock held     waits for the value's own lock          each read and write is atomic and does not wait;
                                                                      get_lock() is between those who ask for it
     lock=False             a raw value without a lock              every value has its lock
+    notify(-1)             notifies nobody                         refused
+
+Those that one process can see are looked at here, so that the table stays true.
 """
 import os
 import pathlib
 import secrets
 import signal
 import subprocess
+import threading
 
 import pytest
 
+import mpd_objects
 from harness import SLOW, spawn
+from mpd_wire import Refused
 
 HERE = pathlib.Path(__file__).parent
 KINDS = {  # of objects that each program must have made
@@ -119,6 +126,60 @@ def test_every_program_is_run():
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_python_says_the_same(mpd, name):
     compare(mpd, name)
+
+
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
+REFUSED = {
+    "Barrier(0)": ("PARAMS", lambda mp: mp.Barrier(0)),
+    "notify(-1)": ("PARAMS", lambda mp: (condition := mp.Condition()).acquire() and condition.notify(-1)),
+    "NaN": ("PARSE", lambda mp: mp.Queue().put(float("nan"))),
+    "infinity": ("PARSE", lambda mp: mp.Queue().put([float("inf")])),
+    "a lone surrogate": ("PARSE", lambda mp: mp.Queue().put("\ud800")),
+    "depth": ("PARSE", lambda mp: mp.Queue().put(nested(32))),
+    "a key with NUL": ("PARAMS", lambda mp: mp.Manager().dict({"a\0": 1})),
+    "too large for f": ("RANGE", lambda mp: setattr(mp.Value("f"), "value", 1e300)),
+    "too large for d": ("RANGE", lambda mp: setattr(mp.Value("d"), "value", 10**400)),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused(mpd, monkeypatch, what):
+    monkeypatch.setenv("MPCTL_SOCKET", str(mpd.socket))
+    symbol, call = REFUSED[what]
+    with pytest.raises(Refused, match=symbol):
+        call(mpd_objects)
+
+
+def test_what_is_different(mpd, monkeypatch):
+    monkeypatch.setenv("MPCTL_SOCKET", str(mpd.socket))
+    queue, manager, value = mpd_objects.JoinableQueue(), mpd_objects.Manager(), mpd_objects.Value("i", 1)
+    queue.put((1, {2: 3}))
+    assert not queue.empty()
+    with pytest.raises(ValueError, match="OVER_RELEASE"):
+        queue.task_done()
+    assert queue.get(False) == [1, {"2": 3}]
+    assert [manager.list([1, True]).count(each) for each in (1, True)] == [1, 1]
+    with pytest.raises(TypeError, match="PARAMS"):
+        manager.list([[2], [1]]).sort()
+    array = mpd_objects.Array("i", 2)
+    with pytest.raises(TypeError, match="PARAMS"):
+        array[:] = [1, "x"]
+    assert array[:] == [0, 0]
+    here, there = mpd_objects.Pipe()
+    here.send("unread")
+    there.send("last")
+    there.close()
+    assert here.recv() == "last"
+    with pytest.raises(EOFError):
+        here.recv()
+    with value.get_lock():
+        thread = threading.Thread(target=setattr, args=(value, "value", 2))
+        thread.start()
+        thread.join()
+    assert value.value == 2
 
 
 @pytest.mark.soak

@@ -45,6 +45,7 @@ def wakings(mp, condition):
         tell("notify all of nobody", condition.notify_all)
     workers = waiting(mp, condition, 4)
     with condition:
+        tell("notify none", condition.notify, 0)
         tell("notify one", condition.notify)
         say("with the lock held nobody goes on", any(worker.ready() for worker in workers))
     until(lambda: sum(worker.ready() for worker in workers) == 1)

@@ -18,6 +18,13 @@ def exclusion(mp):
     say("entered", all_of(mp, 4, enter), total.value, "at most", most.value)
 
 
+def own(mp):
+    """Who waits for his own lock goes on when another releases it."""
+    lock = mp.Lock()
+    waiter = Worker(mp, lambda: (lock.acquire(), lock.acquire())).parked()
+    say("waits for his own", waiter.ready(), lock.release(), waiter.result(), lock.acquire(False))
+
+
 def killed(mp):
     lock, told = mp.Lock(), python.SimpleQueue()
 
@@ -83,5 +90,6 @@ def program(mp):
         tell("release", lock.release)
         until(lambda n=n: sum(waiter.ready() for waiter in waiters) == n + 1)
     say("all went on", [waiter.result() for waiter in waiters])
+    own(mp)
     killed(mp)
     exclusion(mp)
