@@ -194,7 +194,8 @@ static void serve(const struct link_msg *m)
 	link_synced(m->synced.seq);
 	core_synced();
 	foreign_synced();
-	config_objects_make(table);
+	if (core.next_obj == 1) /* what was removed since the daemon's start stays removed */
+		config_objects_make(table);
 	if (conns_init(ENGINE_LISTEN) < 0) {
 		log_error("cannot serve the socket: %m");
 		_exit(1);

@@ -28,7 +28,7 @@ enum journal_type {
 	JOURNAL_HOLD,     /* struct hold_image and the tag */
 	JOURNAL_HOLD_GONE, /* token */
 	JOURNAL_PART,     /* id of an object, and what its class has said */
-	JOURNAL_TOKENS,   /* the next one */
+	JOURNAL_TOKENS,   /* the next token, object, owner */
 };
 
 struct journal_stats {

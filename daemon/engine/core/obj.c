@@ -622,10 +622,16 @@ void obj_part(struct obj *o, const void *a, size_t na, struct span b)
 	core_record(JOURNAL_PART, room, 8 + na, b.p, b.n);
 }
 
+/* The next token, object and owner: none is given again when the records of those that are gone are gone, too. */
+struct numbers {
+	uint64_t token, obj, owner;
+};
+
 static void tokens_save(void)
 {
+	struct numbers next = {core.next_token, core.next_obj, core.next_owner};
 	core.tokens_dirty = false;
-	core_record(JOURNAL_TOKENS, &core.next_token, sizeof(core.next_token), NULL, 0);
+	core_record(JOURNAL_TOKENS, &next, sizeof(next), NULL, 0);
 }
 
 /* An object is known to the journal before what belongs to it, and an owner for as long as anything is its. */
@@ -667,13 +673,16 @@ void objs_save_all(void)
 
 int tokens_load(struct span body)
 {
-	uint64_t next;
+	struct numbers next;
 	if (body.n != sizeof(next))
 		return -1;
 	memcpy(&next, body.p, sizeof(next));
-	if (next == 0 || next > CORE_ID_MAX)
+	if (next.token == 0 || next.token > CORE_ID_MAX || next.obj == 0 || next.obj > CORE_ID_MAX ||
+	    next.owner == 0 || next.owner > CORE_ID_MAX)
 		return -1;
-	core.next_token = MAX(core.next_token, next);
+	core.next_token = MAX(core.next_token, next.token);
+	core.next_obj = MAX(core.next_obj, next.obj);
+	core.next_owner = MAX(core.next_owner, next.owner);
 	return 0;
 }
 
