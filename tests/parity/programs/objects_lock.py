@@ -20,8 +20,10 @@ def exclusion(mp):
 
 def own(mp):
     """Who waits for his own lock goes on when another releases it."""
-    lock = mp.Lock()
-    waiter = Worker(mp, lambda: (lock.acquire(), lock.acquire())).parked()
+    lock, told = mp.Lock(), python.SimpleQueue()
+    waiter = Worker(mp, lambda: (lock.acquire(), told.put(None), lock.acquire()))
+    told.get()
+    waiter.parked()
     say("waits for his own", waiter.ready(), lock.release(), waiter.result(), lock.acquire(False))
 
 
