@@ -207,13 +207,12 @@ MAYBE void pass(nsec_t time)
 	turn();
 }
 
-/* Who was asked to wait is forgotten with the engine: nothing of that is journaled. */
+/* All have read their answers; who was asked to wait is forgotten with the engine: nothing of that is journaled. */
 static void clients_forget(void)
 {
 	for (size_t i = 0; i < CLIENTS; i++)
-		if (clients[i].pid)
-			channel_read(&clients[i].channel);
-	objworld_turn();
+		clients[i].deaf = false;
+	turn();
 	size_t n = objworld.n;
 	for (size_t i = 0; i < nasks; i++)
 		if (asks[i].state == ASK_WAITS)

@@ -217,8 +217,8 @@ static void walk(bool unowned)
 		if (roll(200) == 0) {
 			objworld_compact();
 			engine_dies();
-			for (size_t k = 0; k < CLIENTS; k++)
-				clients[k].deaf = false;
+			number -= granted();
+			all_stale();
 			check(number, unowned);
 		}
 	}

@@ -813,11 +813,23 @@ void objs_synced(void)
 	}
 }
 
+static void holds_free(struct obj *o)
+{
+	struct list *n;
+	while ((n = list_shift(&o->holds))) {
+		struct hold *h = LIST_ENTRY(n, struct hold, by_obj);
+		if (!h->inside)
+			free(h);
+	}
+}
+
 void objs_done(void)
 {
 	struct list *n;
-	while ((n = list_shift(&core.all_objs)))
+	while ((n = list_shift(&core.all_objs))) {
+		holds_free(LIST_ENTRY(n, struct obj, by_all));
 		obj_free(LIST_ENTRY(n, struct obj, by_all));
+	}
 	while ((n = list_shift(&core.dead_objs)))
 		obj_free(LIST_ENTRY(n, struct obj, by_all));
 	size_t i = 0;
