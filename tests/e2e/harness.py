@@ -183,14 +183,19 @@ class Connection:
     """A raw connection. Lines go out as they are given; replies are read in the order in which they come."""
 
     def __init__(self, path, timeout=PATIENCE):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.sock.settimeout(timeout)
-        self.sock.connect(str(path))
+        self.sock = self._made(path, timeout)
         self.timeout = timeout
         self.ids = itertools.count(1)
         self.buffer = b""
         self.replies = {}  # those that came while another was waited for, by id
         self.events = collections.deque()
+
+    @staticmethod
+    def _made(path, timeout):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        sock.settimeout(timeout)
+        sock.connect(str(path))
+        return sock
 
     def __enter__(self):
         return self

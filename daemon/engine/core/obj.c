@@ -506,11 +506,20 @@ void hold_dirty(struct hold *h)
 		list_push(&core.dirty_holds, &h->dirty);
 }
 
+/* More is granted on top of what was written before: if that has been read, it is sure, whatever comes of the rest. */
+static void hold_settle(struct hold *h)
+{
+	struct channel *ch = h->grant.channel;
+	if (ch && h->grant.line <= ch->written && core.ops->all_read(ch))
+		channel_read(ch);
+}
+
 void hold_grant(struct hold *h, struct want *w, uint32_t count)
 {
 	w->hold = h;
 	if (w->unanswered || !w->channel)
 		return;
+	hold_settle(h);
 	if (h->grant.channel != w->channel)
 		h->unsure = 0;
 	h->unsure += count;
@@ -614,8 +623,8 @@ void obj_part(struct obj *o, const void *a, size_t na, struct span b)
 {
 	char room[256];
 	assert(8 + na <= sizeof(room));
-	if (list_linked(&o->dirty))
-		obj_save(o); /* an object is known to the journal before what belongs to it */
+	while (list_linked(&o->dirty)) /* the journal knows it before what belongs to it, and those before it */
+		obj_save(LIST_ENTRY(core.dirty_objs.next, struct obj, dirty));
 	memcpy(room, &o->id, 8);
 	if (na)
 		memcpy(room + 8, a, na);
