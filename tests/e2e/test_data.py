@@ -292,6 +292,8 @@ def test_array_shapes(connect):
     assert c.call("array.create", name="a", type="i", size=2, exist_ok=True) == {"created": False}
     for shape in ({"type": "I", "size": 2}, {"type": "i", "size": 3}, {"type": "i", "size": 2, "wrap": True}):
         assert refused(c, "array.create", name="a", exist_ok=True, **shape).symbol == "SHAPE_MISMATCH"
+    assert [c.call("array.set", name="a", i=i, value=value)["version"] for i, value in ((0, 7), ("::", [1, 2]), ("2:", []))] \
+        == [1, 2, 2]
     before = c.call("array.get", name="a")
     assert refused(c, "array.set", name="a", i="::", value=[5, "x"]).symbol == "PARAMS"
     assert c.call("array.get", name="a") == before  # whole or not at all

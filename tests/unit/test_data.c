@@ -231,16 +231,26 @@ static void make_value(const char *name, struct value_shape shape, struct span j
 	assert_int_equal(value_begin(v, shape, json, &fault), 0);
 }
 
+static void make_array(const char *name, char code, struct span json)
+{
+	struct array *a = (struct array *)objworld_make(name, KIND_ARRAY);
+	union cell *cells;
+	size_t n;
+	assert_int_equal(array_cells(ctype_of(code), json, false, &cells, &n, &fault), 0);
+	assert_int_equal(array_begin(a, ctype_of(code), false, cells, n, &fault), 0);
+	free(cells);
+}
+
 static void make_all(void)
 {
-	struct array *a = (struct array *)objworld_make("array", KIND_ARRAY);
-	static const union cell cells[] = {{.i = 1}, {.i = -2}, {.i = 3}, {.i = 0}, {.i = 5}};
 	make_value("value", (struct value_shape){0, false}, SPAN("[1, 2]"));
 	make_value("value.i", (struct value_shape){'i', false}, (struct span){NULL, 0});
 	make_value("value.B", (struct value_shape){'B', true}, SPAN("250"));
 	make_value("value.f", (struct value_shape){'f', false}, SPAN("0.1"));
 	make_value("value.u", (struct value_shape){'u', false}, SPAN("\"\\u20ac\""));
-	assert_int_equal(array_begin(a, ctype_of('h'), false, cells, ARRAY_LEN(cells), &fault), 0);
+	make_array("array", 'h', SPAN("[1, -2, 3, 0, 5]"));
+	make_array("array.u", 'u', SPAN("[\"a\", \"\\u20ac\"]"));
+	make_array("array.d", 'd', SPAN("[0.1, -1e300]"));
 	objworld_make("dict", KIND_DICT);
 	objworld_make("namespace", KIND_NAMESPACE);
 	objworld_make("list", KIND_LIST);
@@ -346,6 +356,33 @@ static void made_and_written(void **unused)
 	same_as(&before, "a death", 0);
 }
 
+/* What is more than one record takes goes into several, which are one change. */
+static void large_changes(void **unused)
+{
+	(void)unused;
+	struct sequence *s = the_list();
+	AUTO_BUF values = BUF_INIT, before = BUF_INIT;
+	buf_putc(&values, '[');
+	for (int i = 0; i < 40; i++)
+		buf_printf(&values, "%s\"%01000000d\"", i ? "," : "", i);
+	buf_putc(&values, ']');
+	const struct slice middle = {.start = 10, .step = 1, .n = 20}, odd = {.start = 1, .step = 2, .n = 25};
+	assert_int_equal(sequence_set(s, &(struct slice){.step = 1}, buf_view(&values), &fault), 0);
+	assert_int_equal(sequence_set(s, &middle, buf_view(&values), &fault), 0);
+	assert_int_equal(s->has.n, 60);
+	sequence_del(s, &odd);
+	sequence_reverse(s);
+	assert_int_equal(s->has.n, 35);
+	assert_int_equal(s->version, 4);
+	objworld_turn();
+	put_all(&before);
+	objworld_reborn();
+	same_as(&before, "a death", 0);
+	objworld_compact();
+	objworld_reborn();
+	same_as(&before, "a compaction and a death", 0);
+}
+
 /* --- bounds ------------------------------------------------------------------------------------------------------- */
 
 static void no_larger_than_allowed(void **unused)
@@ -438,6 +475,50 @@ static void damage(struct objworld_record *r, size_t n)
 	}
 }
 
+/* What is there is JSON. */
+static void check_json(void)
+{
+	const struct obj *o;
+	struct scan_error error;
+	LIST_EACH (o, &core.all_objs, by_all) {
+		AUTO_BUF text = BUF_INIT;
+		const struct array *a = o->class->kind == KIND_ARRAY ? (const struct array *)o : NULL;
+		if (a)
+			array_put(a, &(struct slice){.step = 1, .n = MIN(a->i.n, 100)}, &text);
+		else if (o->class->kind == KIND_VALUE)
+			value_put((const struct value *)o, &text);
+		else
+			buf_puts(&text, "null");
+		if (scan_check(buf_view(&text), NULL, &error))
+			fail_msg("%s is %.200s", obj_name(o, 1000), buf_str(&text));
+	}
+}
+
+/* A cell that its type cannot hold is not taken from a journal. */
+static void impossible_cells(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *array, *good;
+		union cell bad;
+	} rows[] = {{"array.d", "1.5", {.u = 0x7ff8000000000000}},
+		    {"array.d", "1.5", {.u = 0xfff0000000000000}},
+		    {"array.u", "\"b\"", {.u = 0xd800}},
+		    {"array.u", "\"b\"", {.u = 0x110000}},
+		    {"array", "7", {.i = 40000}},
+		    {"array", "7", {.i = -32769}}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct array *a = (struct array *)objworld_find(rows[i].array);
+		const struct slice first = {.step = 1, .n = 1, .is_index = true};
+		assert_int_equal(array_set(a, &first, span_of(rows[i].good), &fault), 0);
+		const struct objworld_record *last = &objworld.v[objworld.n - 1];
+		assert_int_equal(core_load(last->type, last->body), 0);
+		memcpy((char *)last->body.p + last->body.n - sizeof(union cell), &rows[i].bad, sizeof(union cell));
+		assert_int_equal(core_load(last->type, last->body), -1);
+		objworld_forget();
+	}
+}
+
 static void no_journal_does_harm(void **unused)
 {
 	(void)unused;
@@ -458,8 +539,7 @@ static void no_journal_does_harm(void **unused)
 		damage(bad, n);
 		core_done();
 		objworld_start(bad, n, NSEC_PER_SEC, true);
-		AUTO_BUF text = BUF_INIT;
-		put_all(&text);
+		check_json();
 		for (size_t i = 0; i < n; i++)
 			free((char *)bad[i].body.p);
 		objworld_forget();
@@ -476,8 +556,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(survives_everything, setup, teardown),
 		cmocka_unit_test_setup_teardown(records_are_small, setup, teardown),
 		cmocka_unit_test_setup_teardown(made_and_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_larger_than_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(waits_for_what_it_becomes, setup, teardown),
+		cmocka_unit_test_setup_teardown(impossible_cells, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_journal_does_harm, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("data", tests, NULL, NULL);
