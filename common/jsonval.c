@@ -114,14 +114,18 @@ static int whole_order(struct whole a, struct whole b)
 	return a.negative ? -order : order;
 }
 
+/* Without libm, which not everybody links who links this: a large double is whole. */
+static double whole_part(double d) { return fabs(d) < 0x1p53 ? (double)(int64_t)d : d; }
+
 static int mixed_order(struct whole a, double b)
 {
 	char room[DOUBLE_DIGITS];
+	double part = whole_part(b);
 	if (isinf(b))
 		return b > 0 ? -1 : 1;
-	int n = snprintf(room, sizeof(room), "%.0f", trunc(b));
+	int n = snprintf(room, sizeof(room), "%.0f", part);
 	int order = whole_order(a, whole_of((struct span){room, (size_t)n}));
-	return order ? order : (trunc(b) > b) - (trunc(b) < b);
+	return order ? order : (part > b) - (part < b);
 }
 
 /* What a number or a string is compared by. */
