@@ -71,7 +71,7 @@ KINDS = {  # of objects that each program must have made
     "namespace": {"namespace"},
     "pipe": {"pipe"},
     "queue": {"queue"},
-    "random": {"array", "dict", "list", "value"},
+    "random": {"array", "dict", "event", "list", "lock", "pipe", "queue", "rlock", "semaphore", "value"},
     "rlock": {"rlock"},
     "semaphore": {"semaphore"},
     "simplequeue": {"queue"},

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Random calls of what is kept: lists, dicts, arrays, values. MPD_SEED says which; the same for both."""
+"""Random calls of all that need not wait, by this process and by others. MPD_SEED says which; the same for both."""
 import os
 import random
 
-from transcript import say, tell
+from transcript import PATIENCE, elsewhere, say, tell, until
 
 STEPS = int(os.environ.get("MPD_STEPS", "400"))  # a kind
 SCALARS = [0, 1, -1, 7, 2**31, 2**53 + 1, -2**70, 10**20, 0.5, 1.0, -2.5, 1e300, 1e-9, "", "a", "b", "\u00e4",
@@ -102,6 +102,57 @@ def values(mp, dice):
             say(code, number, shared.value)
 
 
+def waiting(mp, dice):
+    """Calls of what is waited for, when they need not wait; every tenth by another process."""
+    lock, rlock, semaphore, bounded, event = mp.Lock(), mp.RLock(), mp.Semaphore(1), mp.BoundedSemaphore(2), mp.Event()
+    calls = [(each.acquire, (block, timeout)) for each in (lock, rlock, semaphore, bounded)
+             for block, timeout in ((False, None), (True, 0), (True, -1))]
+    calls += [(each.release, ()) for each in (lock, rlock, semaphore, bounded) for _ in range(3)]
+    calls += [(semaphore.get_value, ()), (bounded.get_value, ()), (event.set, ()), (event.clear, ()),
+              (event.is_set, ()), (event.wait, (0,))]
+    for step in range(STEPS):
+        number = dice.randrange(len(calls))
+        call, args = calls[number]
+        if dice.random() < 0.1:
+            say(f"{step} another process: {number}", elsewhere(mp, call, *args))
+        else:
+            tell(f"{step} {number}", call, *args)
+
+
+def moving(mp, dice):
+    """Items through queues and a pipe: not more than Python has room for, taken when there are any."""
+    simple, queue, joinable, (here, there) = mp.SimpleQueue(), mp.Queue(4), mp.JoinableQueue(3), mp.Pipe()
+    sent = put = taken = 0
+    for step in range(STEPS):
+        item, what = dice.choice(SCALARS), dice.randrange(8)
+        if what == 0 and put < 50:
+            tell(f"{step} simple", simple.put, item)
+            put += 1
+        elif what == 1 and not simple.empty():
+            tell(f"{step} simple", simple.get)
+            put -= 1
+        elif what == 2:
+            tell(f"{step} queue {queue.qsize()}", queue.put, item, False)
+        elif what == 3 and queue.qsize():
+            tell(f"{step} queue {queue.full()}", queue.get, timeout=PATIENCE)
+        elif what == 4:
+            tell(f"{step} joinable", joinable.put, item, True, 0)
+        elif what == 5 and joinable.qsize():
+            until(lambda: not joinable.empty())
+            tell(f"{step} joinable", joinable.get, False)
+            taken += 1
+        elif what == 6 and (taken or not joinable.qsize()):
+            tell(f"{step} done", joinable.task_done)
+            taken = max(0, taken - 1)
+        elif what == 7 and here.poll():
+            tell(f"{step} pipe", here.recv)
+            sent -= 1
+        elif sent < 50:
+            tell(f"{step} pipe", there.send, item)
+            sent += 1
+    say("left", queue.qsize(), joinable.qsize(), taken, here.poll(), simple.empty())
+
+
 def program(mp):
     seed = int(os.environ["MPD_SEED"])
     say("MPD_SEED", seed)
@@ -111,3 +162,5 @@ def program(mp):
         dicts(manager, dice)
     arrays(mp, dice)
     values(mp, dice)
+    waiting(mp, dice)
+    moving(mp, dice)
