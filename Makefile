@@ -25,8 +25,11 @@ libexecdir ?= $(exec_prefix)/libexec/mpctl
 VERSION := $(shell cat VERSION)
 OUR_CPPFLAGS := -I. -D_GNU_SOURCE -DMPD_VERSION='"$(VERSION)"' -DMPD_LIBEXECDIR='"$(libexecdir)"'
 OUR_CFLAGS := -std=gnu11 $(OPT) $(WARN) $(WERROR) $(SAN) -fno-strict-aliasing
-COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
-LINK = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS)
+# gcc optimises each program as a whole; what the many tests are linked from is the plain code beside.
+LTO = $(if $(SAN)$(findstring clang,$(CC)),,-flto=auto)
+COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(LTO) $(if $(LTO),-ffat-lto-objects) $(CFLAGS)
+LINK = $(CC) $(OUR_CFLAGS) $(CFLAGS) -fno-lto $(LDFLAGS)
+LINK_WHOLE = $(CC) $(OUR_CFLAGS) $(LTO) $(CFLAGS) $(LDFLAGS)
 # inih and libev bring no .pc on some releases: the plain -l name is the fallback.
 PKG_LIBS = $(shell pkg-config --libs libcjson inih 2>/dev/null || echo -lcjson -linih) -lev -lm
 STATIC = $(if $(SAN),,-static)
@@ -69,6 +72,8 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | deps-quiet
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
 
+$(BUILD)/obj/tests/%.o: private LTO =
+
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 $(BUILD)/libcommon.a: $(call obj,$(COMMON))
@@ -82,15 +87,15 @@ ENGINE_LIBS := $(BUILD)/libcore.a $(BUILD)/libloader.a $(BUILD)/libcommon.a
 
 $(BUILD)/mpd: $(call obj,$(KEEPER)) $(BUILD)/libcommon.a
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^
+	$(Q)$(LINK_WHOLE) -o $@ $^
 
 $(BUILD)/mpd-engine: $(call obj,$(ENGINE)) $(ENGINE_LIBS)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(LINK_WHOLE) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/mpctl: $(call obj,$(CLI)) $(BUILD)/libcommon.a
 	$(call say,LD,$@)
-	$(Q)$(LINK) $(STATIC) -o $@ $^
+	$(Q)$(LINK_WHOLE) $(STATIC) -o $@ $^
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ENGINE_LIBS)
 	@mkdir -p $(@D)

@@ -121,7 +121,7 @@ int cmd_dict_pop(struct req *r, const void *args, struct fault *f)
 int cmd_dict_popitem(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_dict_popitem *a = args;
-	struct dict_entry *e;
+	struct dict_entry *e = NULL;
 	struct target t;
 	int code = target(r, a->name, a->fence, false, &t, f);
 	if (!code)

@@ -176,7 +176,7 @@ int cmd_list_pop(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_list_pop *a = args;
 	struct target t;
-	size_t i;
+	size_t i = 0;
 	int code = target(r, a->name, a->fence, false, &t, f);
 	if (!code)
 		code = slice_index(GIVEN(a, list_pop, i) ? a->i : -1, t.list->has.n, &i, f);

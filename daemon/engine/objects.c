@@ -61,7 +61,7 @@ static int owner_pid(const struct req *r, struct span owner, pid_t *ret, struct 
 int call_thread(const struct req *r, const struct call_who *who, struct thread **ret, struct fault *f)
 {
 	pid_t pid;
-	struct owner *owner;
+	struct owner *owner = NULL;
 	if (who->tag.n > OWNER_TAG_MAX)
 		return fault_set(f, FAULT_PARAMS, "tag: at most %d bytes", OWNER_TAG_MAX);
 	int code = owner_pid(r, who->owner, &pid, f);
