@@ -205,6 +205,32 @@ static void sent_again(void **state)
 	unlock(&clients[0]);
 }
 
+/* Through a compaction, and two deaths; and it is forgotten when the wait has ended. */
+static void depth_outlives_the_engine(void **state)
+{
+	(void)state;
+	cond_new(true);
+	for (int i = 0; i < 3; i++)
+		lock(&clients[0]);
+	await(&clients[0], NSEC_NEVER);
+	turn();
+	engine_dies();
+	objworld_compact();
+	engine_dies();
+	for (int round = 0; round < 2; round++) {
+		uint32_t depth = round ? 1 : 3;
+		struct cond_want w = {.lock.want.ops = &cond_wait_ops, .lock.mutex = mutex(), .again = true};
+		ask(&clients[1], thread_of(&clients[1], ""), &cond()->obj, &w.lock.want, NSEC_NEVER);
+		assert_int_equal(unlock(&clients[1]), 0); /* another one's was not more than one */
+		ask(&clients[0], thread_of(&clients[0], ""), &cond()->obj, &w.lock.want, NSEC_NEVER);
+		assert_int_equal(mutex()->hold->count, depth);
+		for (uint32_t left = depth; left > 0; left--)
+			unlock(&clients[0]);
+		turn();
+		engine_dies();
+	}
+}
+
 /* Who waits for the condition itself: no notify is lost while anybody waits, and each wakes one at most. */
 static size_t unnotified(void)
 {
@@ -303,8 +329,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(depth_comes_back), TEST(notified_in_time), TEST(notify_passes_on), TEST(notify_that_was_read),
-		TEST(removals),         TEST(no_room_to_wait),  TEST(sent_again),       TEST(walk_own),
-		TEST(walk_lock),        TEST(any_image),
+		TEST(removals),         TEST(no_room_to_wait),  TEST(sent_again),       TEST(depth_outlives_the_engine),
+		TEST(walk_own),         TEST(walk_lock),        TEST(any_image),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,19 +117,118 @@ static void echo_begin(const struct cond *c, const struct want *w)
 	channel_grant(w->channel, &echo->grant);
 }
 
+/* --- how deep a lock was held, for the engine after this one ---------------------------------------------------- */
+
+struct depth_image { /* followed by the tag */
+	int32_t pid;
+	uint32_t count; /* 0: it waits no more */
+	uint8_t session[16];
+	uint8_t kind; /* enum owner_kind */
+	uint8_t pad[7];
+};
+
+struct depth {
+	struct list by_cond;
+	struct depth_image i;
+	size_t ntag;
+	char tag[OWNER_TAG_MAX];
+};
+
+static void depth_put(struct cond *c, const struct thread *t, uint32_t count)
+{
+	const struct owner_image *o = &t->owner->i;
+	struct depth_image i = {.pid = o->pid, .count = count, .kind = o->kind};
+	memcpy(i.session, o->session, sizeof(i.session));
+	obj_part(&c->obj, &i, sizeof(i), (struct span){t->tag, t->ntag});
+}
+
+static struct depth *depth_find(const struct cond *c, const struct depth_image *i, struct span tag)
+{
+	struct depth *d;
+	LIST_EACH (d, &c->depths, by_cond)
+		if (d->i.pid == i->pid && d->i.kind == i->kind &&
+		    !memcmp(d->i.session, i->session, sizeof(i->session)) &&
+		    span_eq((struct span){d->tag, d->ntag}, tag))
+			return d;
+	return NULL;
+}
+
+static void depth_drop(struct depth *d)
+{
+	list_del(&d->by_cond);
+	free(d);
+}
+
+/* How often T held the lock when it began to wait, under an engine before this one. */
+static uint32_t depth_take(struct cond *c, const struct thread *t)
+{
+	const struct owner_image *o = &t->owner->i;
+	struct depth_image i = {.pid = o->pid, .kind = o->kind};
+	memcpy(i.session, o->session, sizeof(i.session));
+	struct depth *d = depth_find(c, &i, (struct span){t->tag, t->ntag});
+	uint32_t count = d ? d->i.count : 1;
+	if (d)
+		depth_drop(d);
+	return count;
+}
+
+static int cond_load_part(struct obj *o, struct span body)
+{
+	struct cond *c = cond_of(o);
+	struct depth_image i;
+	if (body.n < sizeof(i) || body.n > sizeof(i) + OWNER_TAG_MAX)
+		return -1;
+	memcpy(&i, body.p, sizeof(i));
+	struct span tag = {body.p + sizeof(i), body.n - sizeof(i)};
+	struct depth *d = depth_find(c, &i, tag);
+	if (d)
+		depth_drop(d);
+	if (i.count == 0)
+		return 0;
+	if (!(d = malloc(sizeof(*d))))
+		return -1;
+	d->i = i;
+	d->ntag = tag.n;
+	memcpy(d->tag, tag.p, tag.n);
+	list_init(&d->by_cond);
+	list_push(&c->depths, &d->by_cond);
+	return 0;
+}
+
+static void cond_save_parts(struct obj *o)
+{
+	struct cond *c = cond_of(o);
+	const struct depth *d;
+	const struct want *w;
+	LIST_EACH (d, &c->depths, by_cond)
+		obj_part(o, &d->i, sizeof(d->i), (struct span){d->tag, d->ntag});
+	LIST_EACH (w, &o->wants, by_obj)
+		if (w->ops == &cond_wait_ops && want_of(w)->lock.count > 1)
+			depth_put(c, w->thread, want_of(w)->lock.count);
+}
+
 /* --- waiting ---------------------------------------------------------------------------------------------------- */
 
 static enum step wait_enter(struct want *w, struct fault *f)
 {
 	struct cond_want *cw = want_of(w);
+	struct cond *c = cond_of(w->obj);
 	cw->locking = cw->notified = cw->again;
-	cw->lock.count = 1;
+	cw->lock.count = cw->again ? depth_take(c, w->thread) : 1;
 	if (cw->again)
 		return STEP_WAIT;
-	if (check_holds(cond_of(w->obj), cw->lock.mutex, w->thread, f))
+	if (check_holds(c, cw->lock.mutex, w->thread, f))
 		return STEP_FAIL;
 	cw->lock.count = mutex_let_go(cw->lock.mutex);
+	if (cw->lock.count > 1)
+		depth_put(c, w->thread, cw->lock.count);
 	return STEP_WAIT;
+}
+
+static void wait_done(struct want *w)
+{
+	if (want_of(w)->lock.count > 1 && !w->obj->deleted)
+		depth_put(cond_of(w->obj), w->thread, 0);
 }
 
 static bool wait_overtakes(const struct want *w) { return want_of(w)->locking && mutex_overtakes(w); }
@@ -192,6 +291,7 @@ const struct want_ops cond_wait_ops = {
 	.attempt = wait_attempt,
 	.expire = wait_expire,
 	.abandon = wait_abandon,
+	.done = wait_done,
 	.cancel = wait_cancel,
 	.subject = wait_subject,
 	.holders = wait_holders,
@@ -207,6 +307,7 @@ static void cond_init(struct obj *o)
 	c->waiting.fifo = true;
 	c->user.removed = lock_removed;
 	list_init(&c->user.by_mutex);
+	list_init(&c->depths);
 }
 
 static void cond_done(struct obj *o)
@@ -214,6 +315,8 @@ static void cond_done(struct obj *o)
 	mutex_done(&cond_of(o)->own);
 	subject_done(&cond_of(o)->waiting);
 	list_del(&cond_of(o)->user.by_mutex);
+	while (!list_empty(&cond_of(o)->depths))
+		depth_drop(LIST_ENTRY(cond_of(o)->depths.next, struct depth, by_cond));
 }
 
 static struct mutex *own_mutex(const struct obj *o) { return &cond_of(o)->own; }
@@ -282,6 +385,8 @@ const struct class cond_class = {
 	.mutex = own_mutex,
 	.save = cond_save,
 	.load = cond_load,
+	.save_parts = cond_save_parts,
+	.load_part = cond_load_part,
 	.synced = cond_synced,
 	.describe = cond_describe,
 	.summary = cond_summary,

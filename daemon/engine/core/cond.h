@@ -8,7 +8,8 @@
  * 2. Who waited first is notified first, and queues for the lock behind those who wait for it already.
  * 3. A notify is for one that goes on: of who ends before it has read of it, the next one has it.
  * 4. Who waits lies with its client, and not in the journal: after an engine's death a wait that is sent again ends as
- *    if notified. Its program looks whether it was meant, as everyone who waits for a condition has to.
+ *    if notified. Its program looks whether it was meant, as everyone who waits for a condition has to. What is
+ *    journaled is how often it had held the lock, where that was more than once.
  */
 #ifndef MPD_COND_H
 #define MPD_COND_H
@@ -21,6 +22,7 @@ struct cond {
 	uint64_t lock;    /* the object whose lock it goes with; 0: its own */
 	struct mutex_user user;
 	struct subject waiting; /* who was not notified yet */
+	struct list depths;     /* of those who waited when the engine before this one died, until they are back */
 };
 
 /* Before want_run(): the mutex want's mutex, and `again`. */
