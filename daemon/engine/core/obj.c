@@ -373,7 +373,7 @@ static void obj_remove(struct obj *o)
 {
 	struct fault f;
 	o->deleted = true;
-	fault_set(&f, FAULT_DELETED, "%s %s was removed", o->class->name, obj_said(o));
+	fault_set(&f, o->class->deleted ? o->class->deleted : FAULT_DELETED, "%s %s was removed", o->class->name, obj_said(o));
 	while (!list_empty(&o->wants))
 		want_fail(LIST_ENTRY(o->wants.next, struct want, by_obj), &f);
 	if (o->class->removed)

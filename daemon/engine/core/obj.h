@@ -108,6 +108,7 @@ struct class {
 	enum obj_kind kind;
 	const char *name;
 	size_t size; /* of its struct, which begins with struct obj */
+	int deleted; /* the fault that who waits is told when it is removed; 0: DELETED */
 	/* A new one in its default shape; members are zero. NULL: nothing to do. */
 	void (*init)(struct obj *);
 	/* Frees what it has beside itself. NULL: nothing. */

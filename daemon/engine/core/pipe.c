@@ -551,6 +551,7 @@ const struct class pipe_class = {
 	.kind = KIND_PIPE,
 	.name = "pipe",
 	.size = sizeof(struct pipe),
+	.deleted = FAULT_EOF,
 	.init = pipe_init,
 	.done = pipe_done,
 	.revoke = pipe_revoke,
