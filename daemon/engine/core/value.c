@@ -5,7 +5,7 @@
 #include "daemon/engine/core/core.h"
 #include <math.h>
 
-#define TOLD_MAX 3000 /* bytes of JSON in an error's data */
+#define TOLD_MAX 3000 /* bytes of JSON in an error's data, and where a value is described */
 
 static struct value *value_of(const struct obj *o) { return (struct value *)(uintptr_t)o; }
 
@@ -255,8 +255,11 @@ static void value_describe(const struct obj *o, struct buf *b)
 		   v->i.code ? (char[]){v->i.code, '\0'} : "json", v->i.wrap ? "true" : "false",
 		   (unsigned long long)v->i.version);
 	mutex_describe(&v->mutex, b);
-	buf_puts(b, "},\"value\":");
-	value_put(v, b);
+	buf_putc(b, '}');
+	if (v->json.len <= TOLD_MAX) {
+		buf_puts(b, ",\"value\":");
+		value_put(v, b);
+	}
 }
 
 static void value_summary(const struct obj *o, struct buf *b)
