@@ -15,7 +15,7 @@ own.
 import collections
 import itertools
 
-from history import NEVER, Fate, Verb
+from history import NEVER, Fate, Op, Verb
 from judge import CONFLICT, EMPTY, FULL, NOT_HELD, NOT_OWNER, STALE_TOKEN, TIMEOUT, WOULD_BLOCK, died
 
 
@@ -269,6 +269,15 @@ def without_futile(ops):
         return ops
     seen = {op.result[1] for op in ops if op.verb == Verb.QUEUE_GET and op.good}
     return [op for op in ops if op.answered or op.verb != Verb.QUEUE_PUT or op.a in seen]
+
+
+def beginning(ops, most):
+    """The first so many operations: what was under way then was not answered. Of what is linearizable this is, too."""
+    if len(ops) <= most:
+        return ops
+    until = ops[most].begin
+    return [op if op.end <= until else Op(op.begin, NEVER, op.life, op.verb, op.a, op.b, timeout=op.timeout)
+            for op in ops[:most]]
 
 
 def search(thing, ops, rules, first=(0, 0), most=200_000):
