@@ -1121,16 +1121,17 @@ STRANGER = """
 import json, socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
-for method, params in json.loads(sys.argv[2]):
+answers = s.makefile()
+for method, params in json.load(sys.stdin):
     s.sendall(json.dumps({"id": 1, "method": method, "params": params}).encode() + b"\\n")
-    print(s.makefile().readline(), end="")
+    print(answers.readline(), end="")
 """
 
 
 def stranger(mpd, *calls):
     """What another user is answered."""
     os.chmod(mpd.socket, 0o666)
-    done = subprocess.run([sys.executable, "-c", STRANGER, str(mpd.socket), json.dumps(calls)], user=12345, group=12345,
+    done = subprocess.run([sys.executable, "-c", STRANGER, str(mpd.socket)], input=json.dumps(calls), user=12345, group=12345,
                           extra_groups=[7], capture_output=True, text=True, timeout=20 * SLOW, cwd="/")
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

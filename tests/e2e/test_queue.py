@@ -269,7 +269,7 @@ def test_deletion(mpd, connect):
     get(a)
     getting = b.request("queue.get", name="q")
     waited(mpd, "q", 1)
-    a.call("object.delete", name="q", force=True)
+    a.call("object.delete", name="q")  # what was read is no longer in it
     assert error(b, getting).symbol == "DELETED"
     assert refused(a, "queue.size", name="q").symbol == "NOT_FOUND"
 

@@ -149,6 +149,11 @@ bool obj_may(const struct asker *who, const struct obj *o, unsigned rights)
 	return (mode & rights) == rights;
 }
 
+static bool visible(const struct asker *who, const struct obj *o)
+{
+	return obj_may(who, o, RIGHT_LOOK) || obj_may(who, o, RIGHT_USE) || obj_may(who, o, RIGHT_CONTROL);
+}
+
 static int no_such(struct span name, enum obj_kind kind, struct fault *f)
 {
 	return fault_set(f, FAULT_NOT_FOUND, "%.*s: no such %s (see: mpctl ls)", (int)name.n, name.p,
@@ -205,7 +210,7 @@ static struct obj *obj_meant(const struct asker *who, const struct name_parts *p
 static int obj_check(const struct asker *who, struct obj *o, struct span name, enum obj_kind kind, unsigned rights,
 		     struct fault *f)
 {
-	if (!obj_may(who, o, RIGHT_CONTROL) && !obj_may(who, o, RIGHT_USE) && !obj_may(who, o, RIGHT_LOOK))
+	if (!visible(who, o))
 		return no_such(name, kind, f);
 	if (kind != KIND_ANY && o->class->kind != kind)
 		return fault_set(f, FAULT_WRONG_KIND, "%.*s is a %s, not a %s", (int)name.n, name.p, o->class->name,
@@ -301,6 +306,16 @@ static uint32_t made_scope(const struct asker *who, const struct name_parts *p)
 	return p->scope == SCOPE_USER ? p->uid : OBJ_SYSTEM;
 }
 
+/* Not a word about what is there already. */
+static int scope_check(const struct asker *who, uint32_t scope, struct span name, struct fault *f)
+{
+	if (scope == who->uid || who->admin)
+		return 0;
+	fault_set(f, FAULT_DENIED, "%.*s: only root makes %s; a bare name is your own", (int)name.n, name.p,
+		  scope == OBJ_SYSTEM ? "system objects" : "what is another user's");
+	return fault_data(f, "\"rule\":\"scope\"");
+}
+
 int obj_new(const struct asker *who, struct span name, enum obj_kind kind, const struct make *make, struct obj **ret,
 	    struct fault *f)
 {
@@ -308,15 +323,12 @@ int obj_new(const struct asker *who, struct span name, enum obj_kind kind, const
 	struct name_parts p;
 	int code = name_parse(name, &p, f);
 	if (!code)
+		code = scope_check(who, made_scope(who, &p), name, f);
+	if (!code)
 		code = quota_check(who, f);
 	if (code)
 		return code;
 	uint32_t scope = made_scope(who, &p);
-	if (scope != who->uid && !who->admin) {
-		fault_set(f, FAULT_DENIED, "%.*s: only root makes %s; a bare name is your own", (int)name.n, name.p,
-			  scope == OBJ_SYSTEM ? "system objects" : "what is another user's");
-		return fault_data(f, "\"rule\":\"scope\"");
-	}
 	struct obj_image i = {
 		.id = core.next_obj,
 		.created = core.now,
@@ -341,8 +353,8 @@ int obj_find_made(const struct asker *who, struct span name, enum obj_kind kind,
 		return code;
 	struct obj *o = obj_look(made_scope(who, &p), p.name);
 	*ret = NULL;
-	if (!o)
-		return 0;
+	if (!o || !visible(who, o))
+		return scope_check(who, made_scope(who, &p), name, f);
 	if (!make->exist_ok)
 		return fault_set(f, FAULT_EXISTS, "%.*s is there already, a %s", (int)name.n, name.p, o->class->name);
 	code = obj_check(who, o, name, kind, RIGHT_USE, f);
@@ -359,8 +371,9 @@ int obj_get(const struct asker *who, struct span name, enum obj_kind kind, bool 
 	if (code == FAULT_NOT_FOUND && may_make) {
 		struct name_parts p;
 		code = name_parse(name, &p, f);
-		if (!code && obj_look(made_scope(who, &p), p.name))
-			return no_such(name, kind, f); /* it is there, and not to be seen */
+		if (!code && (scope_check(who, made_scope(who, &p), name, f) ||
+			      obj_look(made_scope(who, &p), p.name)))
+			return no_such(name, kind, f); /* not to be made, or there and not to be seen: that is not told */
 		code = code ? code : obj_new(who, name, kind, NULL, ret, f);
 		made = !code;
 	}
@@ -385,8 +398,27 @@ static void obj_remove(struct obj *o)
 	list_push(&core.dead_objs, &o->by_all);
 }
 
+/* What its holders have read by now is no longer in it. */
+static void obj_settle(struct obj *o)
+{
+	const struct channel *asked = NULL;
+	struct list *n = o->holds.next;
+	while (n != &o->holds) {
+		struct channel *ch = LIST_ENTRY(n, struct hold, by_obj)->grant.channel;
+		n = n->next;
+		if (!ch || ch == asked)
+			continue;
+		asked = ch;
+		channel_settle(ch);
+		if (!channel_unsure(ch))
+			n = o->holds.next; /* some may be gone */
+	}
+}
+
 int obj_delete(struct obj *o, bool force, struct fault *f)
 {
+	if (!force)
+		obj_settle(o);
 	if (!force && o->nholds > 0)
 		return fault_set(f, FAULT_BUSY, "%s %s is held (see: mpctl info; -f removes it nevertheless)",
 				 o->class->name, obj_said(o));

@@ -242,9 +242,9 @@ static void grants_settle(struct thread *t)
 		if (!ch || ch == asked)
 			continue;
 		asked = ch;
-		if (!core.ops->all_read(ch))
+		channel_settle(ch);
+		if (channel_unsure(ch))
 			continue;
-		channel_read(ch);
 		n = t->has.prev; /* some are done, and gone */
 	}
 }
@@ -252,10 +252,10 @@ static void grants_settle(struct thread *t)
 /* What it never read was not its: it goes on as if it had not been granted. */
 static bool hold_unread(struct hold *h)
 {
-	const struct channel *ch = h->grant.channel;
+	struct channel *ch = h->grant.channel;
 	if (!ch)
 		return false;
-	bool certain = h->grant.line >= ch->written;
+	bool certain = h->grant.line >= ch->written && core.ops->deserted(ch);
 	grant_sure(&h->grant);
 	h->grant.ops->undo(&h->grant, certain);
 	return true;
@@ -454,6 +454,12 @@ void channel_read(struct channel *ch)
 		g->channel = NULL;
 		g->ops->confirm(g);
 	}
+}
+
+void channel_settle(struct channel *ch)
+{
+	if (channel_unsure(ch) && core.ops->all_read(ch))
+		channel_read(ch);
 }
 
 /* The newest first: so each finds things as it had left them. Lines are read in their order: when anything is unread,

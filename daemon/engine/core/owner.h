@@ -109,6 +109,8 @@ static inline bool channel_unsure(const struct channel *ch) { return !list_empty
 void channel_wrote(struct channel *);
 /* All that was written to it was read. */
 void channel_read(struct channel *);
+/* Asks whether all was read: for who is about to be refused because of what may have been. */
+void channel_settle(struct channel *);
 /* It is gone. ALL_READ: and had read all that was written; CUT: of what is in its buffer some was written. */
 void channel_gone(struct channel *, bool all_read, bool cut);
 

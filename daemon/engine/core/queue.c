@@ -382,6 +382,8 @@ static enum step put_attempt(struct want *w, struct fault *f)
 		return fail(fault_set(f, FAULT_CLOSED, "queue %s is closed", obj_said(w->obj)));
 	if (!put_fits(q, pw))
 		return STEP_WAIT;
+	if (over_quota(q, pw->bytes) && w->channel)
+		channel_settle(w->channel);
 	if (over_quota(q, pw->bytes)) {
 		fault_set(f, FAULT_QUOTA, "uid %u has %zu bytes in queues; %zu is the most", q->obj.uid,
 			  *q->uid_bytes, QUEUE_BYTES_PER_UID);
