@@ -184,5 +184,5 @@ def test_what_is_different(mpd, monkeypatch):
 
 @pytest.mark.soak
 def test_python_says_the_same_for_long(mpd):
-    for _ in range(20):
+    for _ in range(8):
         compare(mpd, "random", MPD_STEPS="4000")
