@@ -463,7 +463,7 @@ static int req_fds(struct req *r, struct span value, struct fault *f)
 
 static int rule_id(struct req *r, struct fault *f)
 {
-	if (r->id.n == 0 || !parked_find(r->conn, r->id))
+	if (r->id.n == 0 || r->conn->nreqs == 1 || !parked_find(r->conn, r->id))
 		return 0;
 	return fault_set(f, FAULT_INVALID_REQUEST, "id %.*s is in use by an open request of this connection",
 			 (int)r->id.n, r->id.p);
