@@ -194,6 +194,7 @@ def test_time_to_run(mpd, connect):
 def test_dead_letters(mpd, connect, puppet):
     c = connect()
     create(c, max_deliveries=3, dead_letter="letters", joinable=True)
+    c.call("queue.create", name="letters")
     put(c, {"seat": 7})
     for _ in range(2):
         c.call("queue.nack", name="q", claim=get(c)["claim"])

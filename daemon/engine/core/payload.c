@@ -4,7 +4,7 @@
 #include "common/scan.h"
 
 /* Small blocks are kept for the next ones: most of what goes through queues is short and does not stay. */
-#define SMALL ((size_t)192)
+#define SMALL ((size_t)208)
 #ifdef __SANITIZE_ADDRESS__
 #define SPARE_MAX 0 /* which then sees what is used after its end */
 #else
@@ -16,17 +16,17 @@ static struct spare {
 } *spares;
 static size_t nspares;
 
-static void *block_get(size_t n)
+void *block_get(size_t n)
 {
 	struct spare *block = n <= SMALL ? spares : NULL;
 	if (!block)
-		return malloc(MAX(n, SMALL));
+		return malloc(n <= SMALL ? SMALL : n);
 	spares = block->next;
 	nspares--;
 	return block;
 }
 
-static void block_put(void *block, size_t n)
+void block_put(void *block, size_t n)
 {
 	struct spare *spare = block;
 	if (n > SMALL || nspares == SPARE_MAX) {

@@ -16,6 +16,11 @@ struct payload {
 	char p[];
 };
 
+/* Blocks of the size of most items: those that are given back are kept for the next ones. Not cleared; NULL without
+ * memory. PUT is told the size that GET was. */
+void *block_get(size_t n);
+void block_put(void *block, size_t n);
+
 /* A copy of TEXT, with one reference; NULL without memory. */
 struct payload *payload_new(struct span text, bool raw);
 /* The same behind BEFORE bytes (a multiple of 16, at RET_BEFORE, not cleared), which live as long as it does. */

@@ -109,6 +109,7 @@ static void ready_add(struct queue *q, struct item *item)
 		list_place(q, item);
 	q->nready++;
 	q->bytes += item->payload->n;
+	timer_clear(&core.timers, &q->obj.idle);
 	subject_touch(&q->getters);
 }
 
@@ -207,12 +208,11 @@ static void ttr_over(struct timer *);
 static struct claim *claim_new(struct item *item, struct thread *t, bool manual, uint64_t token)
 {
 	struct queue *q = item->queue;
-	struct claim *c = calloc(1, sizeof(*c));
+	struct claim *c = block_get(sizeof(*c));
 	must(c);
+	*c = (struct claim){.item = item, .manual = manual};
 	hold_begin(&c->hold, &q->obj, t, 1, token);
 	c->hold.grant.ops = &claim_grant;
-	c->item = item;
-	c->manual = manual;
 	item->claim = c;
 	q->nclaimed++;
 	list_push(&q->claimed, &c->by_queue);
@@ -231,7 +231,7 @@ static void claim_end(struct claim *c)
 		map_del(&q->claims, c->hold.token);
 	timer_clear(&core.timers, &c->ttr);
 	hold_end(&c->hold);
-	free(c);
+	block_put(c, sizeof(*c));
 }
 
 /* It is done, or a dead letter. */
@@ -398,7 +398,6 @@ static enum step put_attempt(struct want *w, struct fault *f)
 		part_dirty(&item->part);
 	}
 	q->put += pw->n;
-	timer_clear(&core.timers, &q->obj.idle);
 	return STEP_DONE;
 }
 
@@ -886,7 +885,7 @@ static void queue_done(struct obj *o)
 		struct claim *c = LIST_ENTRY(n, struct claim, by_queue);
 		timer_clear(&core.timers, &c->ttr);
 		item_free(c->item);
-		free(c);
+		block_put(c, sizeof(*c));
 	}
 	subject_done(&q->getters);
 	subject_done(&q->putters);
