@@ -134,6 +134,7 @@ static void message_place(struct message *m)
 	list_push(at, &m->by_end);
 	e->n++;
 	e->bytes += m->payload->n;
+	timer_clear(&core.timers, &m->pipe->obj.idle);
 	subject_touch(&e->recv);
 	subject_touch(&e->polls);
 }
