@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The objects' world in a test: a journal that is a list of records, and a shell that writes down how wants end. Time
- * is a number, `core.now`. Once for each test program, hence static.
+ * is a number, `core.now`. Once for each test program, hence static. With OBJWORLD_ALONE it is without cmocka, for fuzz
+ * targets: what is wrong aborts.
  */
 #ifndef TESTS_OBJWORLD_H
 #define TESTS_OBJWORLD_H
@@ -11,7 +12,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#ifdef OBJWORLD_ALONE
+#define fail_msg(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), abort())
+#define assert_true(x) ((x) ? (void)0 : (void)fail_msg("%s:%d: not %s", __FILE__, __LINE__, #x))
+#define assert_false(x) assert_true(!(x))
+#define assert_non_null(x) assert_true((x) != NULL)
+#define assert_int_equal(a, b) assert_true((a) == (b))
+#else
 #include <cmocka.h>
+#endif
 
 #define MAYBE __attribute__((unused)) static
 
@@ -27,6 +36,7 @@ static struct {
 	unsigned granted, failed;
 	struct fault fault; /* of the want that failed last */
 	/* A test's own; NULL: none. */
+	int (*watch)(struct owner *);
 	bool (*all_read)(struct channel *);
 	void (*on_failed)(struct want *, const struct fault *);
 } objworld;
@@ -57,14 +67,20 @@ static void objworld_forget(void)
 
 static int objworld_watch(struct owner *o, struct channel *ch)
 {
-	(void)o, (void)ch;
-	return 0;
+	(void)ch;
+	return objworld.watch ? objworld.watch(o) : 0;
 }
 static void objworld_unwatch(struct owner *o) { (void)o; }
 
 static bool objworld_all_read(struct channel *ch)
 {
 	return !objworld.all_read || objworld.all_read(ch);
+}
+
+static bool objworld_deserted(struct channel *ch)
+{
+	(void)ch;
+	return true;
 }
 
 static void objworld_death(const struct owner *o, struct death *ret)
@@ -87,6 +103,7 @@ static const struct core_ops objworld_ops = {
 	.watch = objworld_watch,
 	.unwatch = objworld_unwatch,
 	.all_read = objworld_all_read,
+	.deserted = objworld_deserted,
 	.death = objworld_death,
 	.failed = objworld_failed,
 	.tokens = objworld_tokens,
