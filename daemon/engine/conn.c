@@ -173,6 +173,12 @@ bool conn_all_read(const struct conn *c)
 	       !(reset.revents & POLLERR);
 }
 
+bool conn_deserted(const struct conn *c)
+{
+	struct pollfd end = {.fd = c->io.fd};
+	return poll(&end, 1, 0) > 0 && (end.revents & POLLHUP);
+}
+
 /* Reads to the end of what the client has sent, where ECONNRESET stands if anywhere. Who still sends as fast as it is
  * read lives. */
 static bool conn_was_reset(struct conn *c)

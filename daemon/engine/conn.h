@@ -126,6 +126,8 @@ static inline int conn_fd(const struct conn *c) { return c->io.fd; }
 static inline size_t conn_unread(const struct conn *c) { return c->out.len - c->out_at + c->refs_unread; }
 /* Whether the client has read all that was ever written to it, and that was what there was to write then. */
 bool conn_all_read(const struct conn *);
+/* Whether its other end is closed. */
+bool conn_deserted(const struct conn *);
 /* Something was added to c->out, or a request of it has ended. Who is made dirty last is written to first: those the
  * pump woke come before those it answers nothing but "done". */
 void conn_dirty(struct conn *);

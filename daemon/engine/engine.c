@@ -87,6 +87,8 @@ static void do_event(const struct proc *p, const struct inst *t, const char *wha
 
 static bool do_all_read(struct channel *ch) { return conn_all_read(CONTAINER_OF(ch, struct conn, channel)); }
 
+static bool do_deserted(struct channel *ch) { return conn_deserted(CONTAINER_OF(ch, struct conn, channel)); }
+
 static void do_fail(struct want *w, const struct fault *f) { req_fail(w->call, f); }
 
 static const struct core_ops ops = {
@@ -101,6 +103,7 @@ static const struct core_ops ops = {
 	.watch = watch_owner,
 	.unwatch = unwatch_owner,
 	.all_read = do_all_read,
+	.deserted = do_deserted,
 	.death = watch_death,
 	.failed = do_fail,
 	.tokens = tokens_reserve,

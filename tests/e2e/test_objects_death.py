@@ -511,3 +511,20 @@ def test_more_than_the_socket_holds(mpd, connect, mortal, shape, take, read):
         assert refused(c, get, name=out, timeout=0).symbol in ("EMPTY", "WOULD_BLOCK")
     else:
         assert c.call(get, name=out, timeout=0)["item"] == item["item"]
+
+
+@stores
+def test_read_by_an_heir(mpd, connect, mortal, kind):
+    """The owner has ended; who inherited its connection owns nothing, but reads: what is undone says that it may have
+    been read."""
+    c, m = connect(), mortal()
+    store, _ = stocked(c, kind)
+    taken(m, store, {"owner": "process"})
+    m.answered()
+    m.proc.kill()
+    until(lambda: info(mpd, "x")["holds"] == [])
+    m.read_line()
+    m.close()
+    mortal.gone()
+    left = store.left()
+    assert left in ([(1, 1)] + ALL[1:], ALL[1:]) or kind == "pipe" and left in (ALL, ALL[1:])

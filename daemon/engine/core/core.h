@@ -36,6 +36,8 @@ struct core_ops {
 	void (*unwatch)(struct owner *); /* also of one that is not watched */
 	/* Was all that was written to it read by its peer, and nothing cut short? */
 	bool (*all_read)(struct channel *);
+	/* Is there nobody who could read from it any more? A connection outlives its process in who inherited it. */
+	bool (*deserted)(struct channel *);
 	/* What the kernel tells of how that process ended. */
 	void (*death)(const struct owner *, struct death *ret);
 	void (*failed)(struct want *, const struct fault *); /* answer it; it is freed after */
