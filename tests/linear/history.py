@@ -43,8 +43,8 @@ class Fate(enum.IntEnum):
 
 
 class Life:
-    """One client process: it lived until `dying` at least, and at `gone` the daemon had seen its end. Each of its fibers
-    does one thing after the other."""
+    """One client process: it lived until `dying` at least, and at `gone` the daemon had seen its end. Each of its
+    fibers does one thing after the other."""
     __slots__ = ("number", "pid", "fibers", "fate", "place", "drains", "dying", "gone")
 
     def __init__(self, number, pid=0, fibers=1, fate=Fate.FINISHED, place=0, drains=False, dying=NEVER, gone=NEVER):

@@ -132,9 +132,9 @@ UNANSWERED = False  # in place of a claim
 
 
 class Queue:
-    """State: (items in order, away, last id). An item is (id, item); away: (claim, life, id, item) of what was taken and
-    may come back: claims, and what its taker may not have read (with whether it was answered for a claim). What nobody was told the id of has a half more than the
-    one before it: it can come anywhere."""
+    """State: (items in order, away, last id). An item is (id, item); away: (claim, life, id, item) of what was taken
+    and may come back: claims, and what its taker may not have read, with whether he was answered for a claim. What
+    nobody was told the id of has a half more than the one before it: it can come anywhere."""
 
     def __init__(self, thing, ops, rules):
         self.limit, self.manual, self.rules, self.start = thing.limit, thing.manual, rules, ((), frozenset(), 0)

@@ -41,11 +41,10 @@
 #define LIVES_MAX 65536
 #define OBJECTS_MAX 8192
 #define CLIENTS_MAX 64
-#define FOREVER_US -1
+#define FOREVER_US (-1)
 #define DRAIN_US 10000000 /* how long the last client waits for what must come */
 
-/* --- the history: tests/linear/history.py reads the same ----------------------------------------------------------
- */
+/* --- the history: tests/linear/history.py reads the same ---------------------------------------------------------- */
 
 enum kind { LOCK, SEM, QUEUE, VALUE, KINDS };
 enum verb {
@@ -99,8 +98,7 @@ static struct {
 	struct record *records;
 } history;
 
-/* --- what there is, and what was asked for ------------------------------------------------------------------------
- */
+/* --- what there is, and what was asked for ------------------------------------------------------------------------ */
 
 struct object {
 	enum kind kind;
@@ -147,8 +145,7 @@ static uint64_t chance(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-/* --- a client ------------------------------------------------------------------------------------------------------
- */
+/* --- a client ----------------------------------------------------------------------------------------------------- */
 
 /* Of the object HELD; a claim is one, too. */
 struct hold {
@@ -279,8 +276,7 @@ static void fiber_ask(struct fiber *f, enum verb verb, uint32_t object, int64_t 
 	buf_span(&me.out, buf_view(&f->line));
 }
 
-/* --- what it does next ---------------------------------------------------------------------------------------------
- */
+/* --- what it does next -------------------------------------------------------------------------------------------- */
 
 static int32_t any_timeout(bool may_wait_for_ever)
 {
@@ -396,8 +392,7 @@ static void fiber_next(struct fiber *f)
 	}
 }
 
-/* --- what it is told -----------------------------------------------------------------------------------------------
- */
+/* --- what it is told ---------------------------------------------------------------------------------------------- */
 
 /* An integer, or a bool; of an object the pid that it names. */
 static int64_t number_of(struct span value)
@@ -486,8 +481,7 @@ static void lines_take(void)
 	buf_eat(&me.in, me.in.len - left);
 }
 
-/* --- its connection ------------------------------------------------------------------------------------------------
- */
+/* --- its connection ----------------------------------------------------------------------------------------------- */
 
 static bool try_connect(void)
 {
@@ -573,8 +567,7 @@ static void place_take(uint32_t place, struct life *before)
 		before->gone = now();
 }
 
-/* --- how it ends ---------------------------------------------------------------------------------------------------
- */
+/* --- how it ends -------------------------------------------------------------------------------------------------- */
 
 static void client_die(enum fate fate)
 {
@@ -624,8 +617,7 @@ static bool client_turn(void)
 	return true;
 }
 
-/* --- the last one --------------------------------------------------------------------------------------------------
- */
+/* --- the last one ------------------------------------------------------------------------------------------------- */
 
 static const struct record *drain_ask(enum verb verb, uint32_t object, int64_t a, int64_t b, int32_t timeout_us)
 {
@@ -673,8 +665,7 @@ static void drain(uint32_t object)
 	}
 }
 
-/* --- its life ------------------------------------------------------------------------------------------------------
- */
+/* --- its life ----------------------------------------------------------------------------------------------------- */
 
 struct place {
 	pid_t pid; /* 0: empty */
@@ -712,8 +703,7 @@ static void client_main(struct life *before)
 	_exit(0);
 }
 
-/* --- who starts and kills them -------------------------------------------------------------------------------------
- */
+/* --- who starts and kills them ------------------------------------------------------------------------------------ */
 
 static void place_fill(struct place *p, bool drains)
 {
@@ -828,8 +818,7 @@ static void wait_for_all(void)
 	}
 }
 
-/* --- arguments -----------------------------------------------------------------------------------------------------
- */
+/* --- arguments ---------------------------------------------------------------------------------------------------- */
 
 static void history_make(const char *path, uint64_t ops)
 {
