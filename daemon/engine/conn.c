@@ -246,6 +246,7 @@ static void conn_free(struct conn *c)
 	free(c->peer.groups);
 	frame_done(&c->in);
 	buf_done(&c->out);
+	buf_done(&c->grants);
 	free(c);
 }
 

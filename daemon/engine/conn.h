@@ -103,6 +103,7 @@ struct conn {
 	enum conn_end ended; /* from its end on */
 	bool has_session;
 	uint8_t session[16];
+	struct buf grants; /* rpc's: which answers of its session tell of grants that may not have been read */
 	unsigned bad_lines;
 	struct list subs; /* struct sub.by_conn, of events.c */
 	uint64_t process; /* whose part the peer is, by id; 0: nobody's */

@@ -85,6 +85,8 @@ static void do_event(const struct proc *p, const struct inst *t, const char *wha
 	events_emit(topic, p ? what : "state", whose ? whose->i.uid : core.uid, buf_view(&members));
 }
 
+static void do_undone(struct channel *ch, uint64_t line) { rpc_undone(CONTAINER_OF(ch, struct conn, channel), line); }
+
 static bool do_all_read(struct channel *ch) { return conn_all_read(CONTAINER_OF(ch, struct conn, channel)); }
 
 static bool do_deserted(struct channel *ch) { return conn_deserted(CONTAINER_OF(ch, struct conn, channel)); }
@@ -102,6 +104,7 @@ static const struct core_ops ops = {
 	.save = journal_add2,
 	.watch = watch_owner,
 	.unwatch = unwatch_owner,
+	.undone = do_undone,
 	.all_read = do_all_read,
 	.deserted = do_deserted,
 	.death = watch_death,

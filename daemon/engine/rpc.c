@@ -239,6 +239,46 @@ static void put_raw(struct req *r)
 	released(r);
 }
 
+/* The answer to request ID in the line of that number. */
+struct granted {
+	uint64_t line;
+	size_t nid;
+	char id[RPC_ID_MAX];
+};
+
+/* The oldest are forgotten when they have been read. */
+static void grants_forget(struct conn *c)
+{
+	size_t n = 0;
+	const struct granted *all = (const struct granted *)(const void *)c->grants.p;
+	while ((n + 1) * sizeof(*all) <= c->grants.len && all[n].line <= c->channel.read)
+		n++;
+	if (n > 0)
+		buf_eat(&c->grants, n * sizeof(*all));
+}
+
+static void record(struct req *r, struct span reply)
+{
+	struct conn *c = r->conn;
+	struct granted g = {.line = c->channel.lines + 1, .nid = r->id.n};
+	answers_put(c->peer.uid, c->session, r->id, reply, loop_now());
+	if (!channel_grants(&c->channel))
+		return;
+	grants_forget(c);
+	memcpy(g.id, r->id.p, r->id.n);
+	buf_put(&c->grants, &g, sizeof(g));
+	c->out.failed |= c->grants.failed;
+}
+
+void rpc_undone(struct conn *c, uint64_t line)
+{
+	const struct granted *all = (const struct granted *)(const void *)c->grants.p;
+	for (size_t i = 0; i < c->grants.len / sizeof(*all); i++)
+		if (all[i].line == line)
+			answers_put(c->peer.uid, c->session, (struct span){all[i].id, all[i].nid},
+				    (struct span){NULL, 0}, loop_now());
+}
+
 void reply_end(struct req *r)
 {
 	struct conn *c = r->conn;
@@ -255,7 +295,7 @@ void reply_end(struct req *r)
 		buf_putc(out, '}');
 	struct span reply = {out->p + r->at, out->len - r->at};
 	if (is_recorded(r) && !out->failed)
-		answers_put(c->peer.uid, c->session, r->id, reply, loop_now());
+		record(r, reply);
 	answer_end(c, r->batch || r->answers_raw);
 	req_free(r);
 }

@@ -65,6 +65,9 @@ void reply_raw(struct req *, struct span bytes);
 /* The same of bytes that stay until RELEASE(ARG) is called, which is once, and perhaps at once: many are not copied. It
  * may not touch a request or a connection. */
 void reply_raw_ref(struct req *, struct span bytes, void (*release)(void *), void *arg);
+/* The grant that LINE of the connection's has told of was undone, unread. Sent again in its session the request is not
+ * answered with it, but waits once more. */
+void rpc_undone(struct conn *, uint64_t line);
 /* The request ends with the fault, and is freed. */
 void req_fail(struct req *, const struct fault *);
 /* An error that answers no request: its id is null. */

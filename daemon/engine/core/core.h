@@ -34,6 +34,8 @@ struct core_ops {
 	/* The end of its process is to be told by owner_die(). -1: it is not there. CHANNEL: it is that connection's peer. */
 	int (*watch)(struct owner *, struct channel *);
 	void (*unwatch)(struct owner *); /* also of one that is not watched */
+	/* Its line tells of a grant that is undone: it is not to be told again. */
+	void (*undone)(struct channel *, uint64_t line);
 	/* Was all that was written to it read by its peer, and nothing cut short? */
 	bool (*all_read)(struct channel *);
 	/* Is there nobody who could read from it any more? A connection outlives its process in who inherited it. */

@@ -446,9 +446,15 @@ void channel_wrote(struct channel *ch)
 		list_push(&ch->sent, n);
 }
 
+bool channel_grants(const struct channel *ch)
+{
+	return !list_empty(&ch->fresh) && LIST_ENTRY(ch->fresh.prev, struct grant, by_channel)->line == ch->lines + 1;
+}
+
 void channel_read(struct channel *ch)
 {
 	struct list *n;
+	ch->read = ch->written;
 	while ((n = list_shift(&ch->sent))) {
 		struct grant *g = LIST_ENTRY(n, struct grant, by_channel);
 		g->channel = NULL;
@@ -464,10 +470,11 @@ void channel_settle(struct channel *ch)
 
 /* The newest first: so each finds things as it had left them. Lines are read in their order: when anything is unread,
  * then certainly the last one. */
-static void undo_all(struct list *grants, uint64_t certain_from)
+static void undo_all(struct channel *ch, struct list *grants, uint64_t certain_from)
 {
 	while (!list_empty(grants)) {
 		struct grant *g = LIST_ENTRY(grants->prev, struct grant, by_channel);
+		core.ops->undone(ch, g->line);
 		grant_sure(g);
 		g->ops->undo(g, g->line >= certain_from);
 	}
@@ -475,9 +482,9 @@ static void undo_all(struct list *grants, uint64_t certain_from)
 
 void channel_gone(struct channel *ch, bool all_read, bool cut)
 {
-	undo_all(&ch->fresh, cut ? ch->lines : 0);
+	undo_all(ch, &ch->fresh, cut ? ch->lines : 0);
 	if (!all_read)
-		undo_all(&ch->sent, ch->written);
+		undo_all(ch, &ch->sent, ch->written);
 	channel_read(ch);
 	owner_forget_channel(ch->owner);
 	owner_forget_channel(ch->process);

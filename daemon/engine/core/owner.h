@@ -91,7 +91,8 @@ struct channel {
 	struct owner *owner;     /* the connection's own, once there is something to own; NULL */
 	struct owner *process;   /* the peer's process, once it was asked for; NULL */
 	struct list fresh, sent; /* struct grant.by_channel, oldest first */
-	uint64_t lines, written; /* of any kind, ever: put into its buffer; written to the end */
+	/* Lines of any kind, ever: put into its buffer; written to the end; known to have been read. */
+	uint64_t lines, written, read;
 };
 
 void channel_init(struct channel *, pid_t, uid_t);
@@ -101,6 +102,8 @@ void channel_session(struct channel *, const uint8_t session[16]);
 void channel_name(struct channel *, struct span name);
 /* A line was put into its buffer. */
 static inline void channel_answered(struct channel *ch) { ch->lines++; }
+/* Does the line that is put into its buffer next tell of a grant? */
+bool channel_grants(const struct channel *);
 /* G's answer is being put into its buffer. */
 void channel_grant(struct channel *, struct grant *);
 /* Whether it is worth asking the kernel if all was read. */
