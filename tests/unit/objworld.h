@@ -98,10 +98,13 @@ static void objworld_failed(struct want *w, const struct fault *f)
 
 static void objworld_tokens(uint64_t ceiling) { objworld.ceiling = ceiling; }
 
+static void objworld_undone(struct channel *ch, uint64_t line) { (void)ch, (void)line; }
+
 static const struct core_ops objworld_ops = {
 	.save = objworld_save,
 	.watch = objworld_watch,
 	.unwatch = objworld_unwatch,
+	.undone = objworld_undone,
 	.all_read = objworld_all_read,
 	.deserted = objworld_deserted,
 	.death = objworld_death,
