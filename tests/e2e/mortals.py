@@ -7,7 +7,8 @@ Players that may be killed at any moment: each plays a game with an object, and 
 On stdin, for each life, a line {"life": N, "game": GAME, "name": OBJECT, "manner": MANNER, "seed": N}; on stdout
 "LIFE PID SPEAKER". With the end of stdin everyone ends.
 
- 1. The diary is one file that all append to, a line a write: what is there was written before its writer's death.
+ 1. The diary is one file that all append to, a line a write, between two newlines: a writer that is killed in the
+    midst of it spoils its own line alone.
     [TIME, LIFE, "ask", NUMBER, METHOD, PARAMS] is there before the request is sent, [TIME, LIFE, "got", NUMBER, REPLY]
     after the reply was read.
  2. A player has one request under way. So each reply comes in a write of its own, and the diary lacks one at most.
@@ -45,7 +46,8 @@ class Player:
         self.life, self.name, self.manner = role["life"], role["name"], role["manner"]
         self.random, self.number, self.rest = random.Random(role["seed"]), 0, b""
         self.diary, self.end = os.open(diary, os.O_WRONLY | os.O_APPEND | os.O_CREAT), diary + ".over"
-        self.owner = {"process": {"owner": "process"}, "parent": {"owner": {"pid": role.get("parent")}}}.get(self.manner, {})
+        owners = {"process": {"owner": "process"}, "parent": {"owner": {"pid": role.get("parent")}}}
+        self.owner = owners.get(self.manner, {})
         self.wire = socket.socket(socket.AF_UNIX)
         self.wire.connect(socket_path)
         if self.manner == "heir" and os.fork() == 0:
@@ -55,7 +57,7 @@ class Player:
         return os.path.exists(self.end)
 
     def note(self, *what):
-        os.write(self.diary, json.dumps([time.monotonic_ns(), self.life, *what]).encode() + b"\n")
+        os.write(self.diary, b"\n" + json.dumps([time.monotonic_ns(), self.life, *what]).encode() + b"\n")
 
     def pause(self):
         time.sleep(self.random.random() * 0.003)
@@ -192,7 +194,8 @@ def pipe(p):
         p.mine("pipe.recv", name=f"{p.name}:0")
 
 
-GAMES = {f.__name__: f for f in (lock, rlock, value, semaphore, event, condition, barrier, auto, manual, joinable, pipe)}
+GAMES = {game.__name__: game for game in (lock, rlock, value, semaphore, event, condition, barrier, auto, manual,
+                                          joinable, pipe)}
 ENDS = ("CLOSED", "EOF", "BROKEN_PIPE")  # of games
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
 Players of all games (mortals.py) are killed at any moment, stopped for a while, replaced. What they wrote into their
-diary, and what the daemon has in the end, must fit together: no lock stuck or held twice, no permit lost or made, no item
-lost or doubled, every barrier broken or complete, nobody left waiting.
+diary, and what the daemon has in the end, must fit together: no lock stuck or held twice, no permit lost or made, no
+item lost or doubled, every barrier broken or complete, nobody left waiting.
 """
 import collections
 import contextlib
@@ -126,8 +126,11 @@ class Stage:
     def asked(self):
         """All that was ever asked, by life and number."""
         found = {}
-        for line in self.diary.read_text().splitlines():
-            at, life, what, number, *rest = json.loads(line)
+        for line in filter(None, self.diary.read_text().splitlines()):
+            try:
+                at, life, what, number, *rest = json.loads(line)
+            except ValueError:
+                continue  # its writer was killed: it had asked nothing yet, or told nothing any more
             if what == "ask":
                 found[life, number] = Asked(life, *rest, at, None, None)
             else:
@@ -299,7 +302,8 @@ class Barrier(Game):
         if missing > silent:
             wrong.append(f"{missing} did not pass with the others; {silent} have died meanwhile")
         pids = {life.pid for life in stage.lives}
-        wrong += [f"{a.reply} names a stranger" for a in waits if a.reply and (self.owed_to(stage, a) or 0) not in pids | {0}]
+        strangers = [a for a in waits if a.reply and self.owed_to(stage, a) not in pids | {None}]
+        wrong += [f"{a.reply} names a stranger" for a in strangers]
         return wrong + ([] if generations else ["nobody ever passed"])
 
 
