@@ -86,6 +86,13 @@ static void put_timeout(const struct wait_for *w, struct buf *b)
 	buf_printf(b, "%lld.%09lld", (long long)(left / NSEC_PER_SEC), (long long)(left % NSEC_PER_SEC));
 }
 
+/* Each acquisition has a token of its own. */
+static void keep_token(struct wait_for *w, struct span result)
+{
+	buf_clear(&w->token, 0);
+	buf_span(&w->token, scan_get(result, "token"));
+}
+
 static void acquire(struct wait_for *w)
 {
 	AUTO_BUF members = BUF_INIT;
@@ -94,7 +101,7 @@ static void acquire(struct wait_for *w)
 	struct call *call = client_send(w->client, CMD_condition_acquire, &members, NULL, 0);
 	struct span result = wait_result(w->client, call, w->args->words[0]);
 	who_say_abandoned(call->cmd, w->args->words[0], result);
-	buf_span(&w->token, scan_get(result, "token"));
+	keep_token(w, result);
 }
 
 static void release(const struct wait_for *w)
@@ -105,7 +112,7 @@ static void release(const struct wait_for *w)
 }
 
 /* Until it is notified or the time is over. What cannot go on gives the lock back. */
-static void wait_notified(const struct wait_for *w)
+static void wait_notified(struct wait_for *w)
 {
 	AUTO_BUF members = BUF_INIT;
 	put_request(w, &members);
@@ -116,12 +123,12 @@ static void wait_notified(const struct wait_for *w)
 		release(w);
 		wait_die(signo);
 	}
-	client_result(w->client, call);
+	keep_token(w, client_result(w->client, call));
 	client_drop(call);
 }
 
 /* The test's status: 0, or the last one when no more is to come. */
-static int test_until(const struct wait_for *w)
+static int test_until(struct wait_for *w)
 {
 	const struct child test = {.argv = w->args->command, .to_stderr = true};
 	for (;;) {
