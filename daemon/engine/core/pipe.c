@@ -105,7 +105,8 @@ struct part_put { /* followed by the payload */
 };
 
 struct part_got { /* followed by the tag */
-	uint8_t op, ntag, pad[6];
+	uint8_t op, ntag, pad[2];
+	uint32_t redelivered;
 	uint64_t id, token, owner;
 };
 
@@ -329,6 +330,7 @@ static void save_got(struct message *m)
 	const struct thread *t = m->hold.thread;
 	struct part_got got = {.op = PART_GOT,
 			       .ntag = (uint8_t)t->ntag,
+			       .redelivered = m->redelivered,
 			       .id = m->id,
 			       .token = m->hold.token,
 			       .owner = t->owner->i.id};
@@ -402,6 +404,7 @@ static int load_got(struct pipe *p, struct span body)
 	if (m->got)
 		message_return(m, 0);
 	message_got(m, t, got.token);
+	m->redelivered = got.redelivered;
 	core.next_token = MAX(core.next_token, got.token + 1);
 	return 0;
 }

@@ -600,7 +600,8 @@ struct part_put {
 };
 
 struct part_claim { /* followed by the tag */
-	uint8_t op, manual, ntag, pad[5];
+	uint8_t op, manual, ntag, pad;
+	uint32_t redelivered;
 	uint64_t id, token, owner;
 	nsec_t since, deadline; /* NSEC_NEVER: none */
 };
@@ -622,6 +623,7 @@ static struct part_claim claim_part(const struct item *item)
 	return (struct part_claim){.op = PART_CLAIM,
 				   .manual = c->manual,
 				   .ntag = (uint8_t)t->ntag,
+				   .redelivered = item->redelivered,
 				   .id = item->id,
 				   .token = c->hold.token,
 				   .owner = t->owner->i.id,
@@ -741,7 +743,10 @@ static int load_claim(struct queue *q, struct span body)
 	struct item *item = load_item(q, claim.id);
 	struct owner *owner = owner_by_id(claim.owner);
 	if (!item || !owner || claim.ntag != body.n - sizeof(claim) || claim.ntag > OWNER_TAG_MAX ||
-	    claim.token == 0 || claim.token >= CORE_ID_MAX || map_get(&q->claims, claim.token))
+	    claim.token == 0 || claim.token >= CORE_ID_MAX)
+		return -1;
+	const struct claim *same = map_get(&q->claims, claim.token); /* of this item: it was extended */
+	if (same && same->item != item)
 		return -1;
 	struct thread *t = owner_thread(owner, (struct span){body.p + sizeof(claim), claim.ntag});
 	must(t);
@@ -751,6 +756,7 @@ static int load_claim(struct queue *q, struct span body)
 		ready_remove(q, item);
 	struct claim *c = claim_new(item, t, claim.manual, claim.token);
 	core.next_token = MAX(core.next_token, claim.token + 1);
+	item->redelivered = claim.redelivered;
 	c->hold.since = claim.since;
 	if (claim.deadline != NSEC_NEVER)
 		timer_set(&core.timers, &c->ttr, claim.deadline, ttr_over);
