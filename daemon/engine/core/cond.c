@@ -215,8 +215,10 @@ static enum step wait_enter(struct want *w, struct fault *f)
 	struct cond *c = cond_of(w->obj);
 	cw->locking = cw->notified = cw->again;
 	cw->lock.count = cw->again ? depth_take(c, w->thread) : 1;
-	if (cw->again)
+	if (cw->again) {
+		w->timeout = NSEC_NEVER; /* what is left to wait for is its lock */
 		return STEP_WAIT;
+	}
 	if (check_holds(c, cw->lock.mutex, w->thread, f))
 		return STEP_FAIL;
 	cw->lock.count = mutex_let_go(cw->lock.mutex);
