@@ -349,6 +349,18 @@ static int record_order(const void *a, const void *b)
 	return order ? order : (x->body.n > y->body.n) - (x->body.n < y->body.n);
 }
 
+/* The next numbers of a queue and of a pipe are those that their items say; who went in the turn in which it came has
+ * left none. */
+static void forget_next(struct objworld_record *r)
+{
+	struct obj_image i;
+	if (r->type != JOURNAL_OBJECT)
+		return;
+	memcpy(&i, r->body.p, sizeof(i));
+	if (i.kind == KIND_QUEUE || i.kind == KIND_PIPE)
+		memset((char *)(uintptr_t)r->body.p + sizeof(i) + i.nkey, 0, sizeof(uint64_t));
+}
+
 /* Without the next numbers, of which the journal may know fewer: those that nobody has heard of. */
 static struct image image_take(void)
 {
@@ -364,6 +376,8 @@ static struct image image_take(void)
 		else
 			image.v[image.n++] = objworld.v[i];
 	objworld = journal;
+	for (size_t i = 0; i < image.n; i++)
+		forget_next(&image.v[i]);
 	qsort(image.v, image.n, sizeof(*image.v), record_order);
 	return image;
 }

@@ -127,7 +127,7 @@ struct thing {
 	bool settled;   /* acknowledged, or read by one who thereby owns it, or its object is gone */
 	bool may_go;    /* an engine died between its answer and the client's word about it */
 	bool seen;      /* by the check that is under way */
-	unsigned reads;
+	bool read;      /* by one who was not told that it might come twice */
 };
 #define THINGS 1024
 static struct thing things[THINGS];
@@ -194,8 +194,8 @@ static void read_one(const struct delivery *d)
 	struct thing *t = thing_find(d->number);
 	if (!t)
 		return;
-	if (t->reads++ > 0)
-		assert_true(d->redelivered > 0);
+	assert_false(t->read && !d->redelivered);
+	t->read |= !d->redelivered;
 	if (!d->manual)
 		t->settled = true;
 }
@@ -239,6 +239,9 @@ static bool all_read(struct channel *ch)
 	const struct client *c = CONTAINER_OF(ch, struct client, channel);
 	return c->read == ch->written;
 }
+
+/* Who has inherited a connection may read from it. */
+static bool deserted(struct channel *ch) { return !CONTAINER_OF(ch, struct client, channel)->open; }
 
 static struct asker asker_of(const struct client *c) { return (struct asker){.uid = c->uid, .gid = c->uid}; }
 
@@ -614,7 +617,7 @@ static void thing_told(struct client *c, const struct payload *p, uint64_t redel
 	if (unanswered && t && !manual)
 		t->settled = true;
 	else if (!unanswered)
-		deliver(c, number, redelivered, manual);
+		deliver(c, number, redelivered || *p->p == '{', manual); /* a letter tells of it */
 }
 
 static void get_told(struct want *w, struct told *ret, struct client *client)
@@ -1199,6 +1202,7 @@ static void steps_begin(void)
 	objworld.ceiling = 0;
 	objworld.watch = watch;
 	objworld.all_read = all_read;
+	objworld.deserted = deserted;
 	objworld.on_failed = ask_failed;
 	objworld_begin();
 	steps.committed = objworld.n;

@@ -38,6 +38,7 @@ static struct {
 	/* A test's own; NULL: none. */
 	int (*watch)(struct owner *);
 	bool (*all_read)(struct channel *);
+	bool (*deserted)(struct channel *);
 	void (*on_failed)(struct want *, const struct fault *);
 } objworld;
 
@@ -79,8 +80,7 @@ static bool objworld_all_read(struct channel *ch)
 
 static bool objworld_deserted(struct channel *ch)
 {
-	(void)ch;
-	return true;
+	return !objworld.deserted || objworld.deserted(ch);
 }
 
 static void objworld_death(const struct owner *o, struct death *ret)
