@@ -7,13 +7,15 @@ their own (tests/install.sh, tests/check.py).
 import json
 import os
 import re
+import shlex
 import subprocess
 
 import pytest
 
 from harness import MPCTL, PATIENCE, ROOT, TOOL_PATH, until
 
-README, PROTOCOL, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "protocol.md", ROOT / "docs" / "architecture.md"
+README = ROOT / "README.md"
+PROTOCOL, OBJECTS, ARCHITECTURE = [ROOT / "docs" / f"{name}.md" for name in ("protocol", "objects", "architecture")]
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -104,6 +106,43 @@ def test_the_readmes_way_from_another_language(desk, mpd):
     assert done.code == 0 and json.loads(done.out)["processes"] == []
 
 
+# --- docs/objects.md --------------------------------------------------------------------------------------------------
+
+def shown(language):
+    """The blocks of this language, each under its section's name."""
+    sections = re.split(r"^#+ (.*)$", OBJECTS.read_text(), flags=re.M)
+    for name, text in zip(sections[1::2], sections[2::2]):
+        for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S):
+            yield pytest.param(block, id=name.replace(" ", "-"))
+
+
+def bare(text):
+    """Lines without what is different each time: pids, times, the width of columns."""
+    text = re.sub(r"\bpid \d+|\b\d+(\.\d+)?(?= ?m?s\b)|(?<=, at )[\d.]+", "N", text)
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("block", shown("console"))
+def test_what_the_shell_is_shown_to_say(mpd, block):
+    """Lines that begin with `$ ` are typed, the others come out."""
+    typed = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+    script = "exec 2>&1\n" + "".join(f"printf '%s\\n' {shlex.quote('$ ' + line)}\n{line}\n" for line in typed)
+    assert bare(mpd.shell(script).out) == bare(block)
+
+
+@pytest.mark.parametrize("block", shown("json"))
+def test_what_a_connection_is_shown_to_say(mpd, block):
+    """Requests, each with its answer below; of an error there is its symbol."""
+    lines = [json.loads(line) for line in block.splitlines()]
+    with mpd.connect() as connection:
+        for request, answer in zip(lines[::2], lines[1::2], strict=True):
+            connection.send_line(request)
+            seen = connection.recv()
+            if "error" in seen:
+                seen["error"] = seen["error"]["data"]["symbol"]
+            assert {name: seen[name] for name in seen if name != "jsonrpc"} == answer
+
+
 # --- docs/protocol.md -------------------------------------------------------------------------------------------------
 
 def test_the_protocols_lines_run(desk):
@@ -128,7 +167,8 @@ def members_of(cell):
 
 
 def documented():
-    rows = re.findall(r"^\| ([\w., ]+) \| (`\{.*) \|$", PROTOCOL.read_text(), re.M)
+    text = PROTOCOL.read_text() + OBJECTS.read_text()
+    rows = re.findall(r"^\| ([\w., ]+) \| (`\{.*) \|$", text, re.M)
     table = {}
     for methods, cell in rows:
         names = methods.split(", ")
@@ -148,17 +188,57 @@ CALLS = [
     ("process.terminate", {"targets": ["x"]}), ("process.kill", {"targets": ["x"]}),
     ("process.join", {"targets": ["x"]}), ("process.stop", {"targets": ["x"]}), ("process.forget", {"targets": ["x"]}),
     ("job.list", {}), ("job.status", {"targets": ["web"]}), ("job.start", {"all": True}),
-    ("job.restart", {"all": True}), ("job.stop", {"all": True}), ("mpd.close", {}),
+    ("job.restart", {"all": True}), ("job.stop", {"all": True}),
+]
+THE_CLAIM = "what the last get returned"
+OBJECT_CALLS = {  # the object's name is its kind's
+    "lock": [("create", {}), ("acquire", {}), ("locked", {}), ("repair", {}), ("release", {})],
+    "rlock": [("create", {}), ("acquire", {}), ("locked", {}), ("repair", {}), ("release", {})],
+    "semaphore": [("create", {"value": 3}), ("acquire", {"n": 2}), ("value", {}), ("release", {"n": 2})],
+    "event": [("create", {}), ("set", {}), ("wait", {}), ("is_set", {}), ("clear", {})],
+    "condition": [("create", {}), ("acquire", {}), ("notify", {}), ("notify_all", {}), ("wait", {"timeout": 0.01}),
+                  ("release", {})],
+    "barrier": [("create", {"parties": 1, "action": True}), ("register", {}), ("wait", {"action": True}),
+                ("action_done", {"generation": 0}), ("info", {}), ("unregister", {}), ("abort", {}), ("reset", {})],
+    "queue": [("create", {"joinable": True}), ("put", {"item": 1}), ("size", {}), ("empty", {}), ("full", {}),
+              ("peek", {}), ("get", {}), ("extend", {"claim": THE_CLAIM, "ttr": 60}), ("ack", {"claim": THE_CLAIM}),
+              ("put", {"item": 2}), ("get", {}), ("task_done", {}), ("join", {}), ("put", {"item": 3}), ("get", {}),
+              ("nack", {"claim": THE_CLAIM}), ("stats", {}), ("pause", {}), ("close", {})],
+    "pipe": [("create", {}), ("hold", {"name": "pipe:1"}), ("send", {"name": "pipe:0", "item": 1}),
+             ("poll", {"name": "pipe:1"}), ("recv", {"name": "pipe:1"}), ("drop", {"name": "pipe:1"}), ("close", {})],
+    "value": [("create", {"value": 5}), ("get", {}), ("set", {"value": 6}), ("add", {"delta": 1}),
+              ("cas", {"expect": 7, "value": 8}), ("wait", {"op": ">=", "x": 8}), ("lock", {}), ("unlock", {})],
+    "array": [("create", {"type": "i", "size": 3}), ("set", {"i": 0, "value": 7}), ("get", {"i": 0}), ("len", {}),
+              ("fill", {"value": 1})],
+    "dict": [("create", {}), ("set", {"key": "a", "value": 1}), ("get", {"key": "a"}), ("incr", {"key": "a"}),
+             ("setdefault", {"key": "b"}), ("update", {"items": {"c": 1, "d": 2}}), ("keys", {}), ("values", {}),
+             ("items", {}), ("copy", {}), ("len", {}), ("contains", {"key": "a"}), ("has_key", {"key": "a"}),
+             ("pop", {"key": "a"}), ("popitem", {}), ("del", {"key": "b"}), ("clear", {})],
+    "list": [("create", {}), ("append", {"value": 1}), ("extend", {"values": [3, 2]}), ("insert", {"i": 0, "value": 1}),
+             ("get", {"i": 0}), ("set", {"i": 0, "value": 4}), ("del", {"i": 0}), ("sort", {}), ("reverse", {}),
+             ("repeat", {"n": 2}), ("pop", {}), ("remove", {"value": 3}), ("index", {"value": 2}),
+             ("count", {"value": 2}), ("contains", {"value": 2}), ("len", {}), ("clear", {})],
+    "namespace": [("create", {}), ("set", {"key": "x", "value": 1}), ("get", {"key": "x"}), ("dir", {}),
+                  ("del", {"key": "x"})],
+}
+CALLS += [(f"{kind}.{verb}", {"name": kind, **params}) for kind, calls in OBJECT_CALLS.items() for verb, params in calls]
+CALLS += [
+    ("object.list", {}), ("object.info", {"name": "lock"}), ("object.chmod", {"name": "lock", "mode": "600"}),
+    ("object.delete", {"name": "lock"}), ("graph.get", {}), ("mpd.close", {}),
 ]
 
 
 def test_answers_have_the_members_that_are_documented(make_mpd):
     mpd = make_mpd(JOB)
-    table = documented()
+    table, claim = documented(), None
     with mpd.connect() as connection:
         methods = {m["method"] for m in connection.call("mpd.describe")["methods"]}
         for method, params in CALLS:
-            assert set(connection.call(method, **params)) == table[method], method
+            if params.get("claim") is THE_CLAIM:
+                params = {**params, "claim": claim}
+            result = connection.call(method, **params)
+            assert set(result) == table[method], method
+            claim = result.get("claim", claim)
     untried = methods - {method for method, _ in CALLS}
     assert untried == {"mpd.ping", "mpd.shutdown"}, "every method has its row and its call"
 
