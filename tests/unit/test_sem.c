@@ -236,6 +236,22 @@ static void walk_unowned(void **state)
 	walk(true);
 }
 
+/* Granted in this turn over two connections: of neither is anything to be asked yet. */
+static void not_yet_written(void **state)
+{
+	(void)state;
+	struct sem *s = sem_new(5, false, false);
+	struct thread *t = thread_of(&clients[0], "");
+	struct sem_want w = {.want.ops = &sem_acquire_ops, .n = 1};
+	for (int i = 0; i < 4; i++)
+		ask(&clients[i % 2], t, &s->obj, &w.want, NSEC_NEVER);
+	assert_int_equal(obj_delete(&s->obj, false, &fault), FAULT_BUSY);
+	assert_int_equal(sem_value(s), 1);
+	process_ends(clients[0].pid);
+	turn();
+	assert_int_equal(sem_value(s), 5);
+}
+
 static void any_image(void **state)
 {
 	(void)state;
@@ -251,6 +267,7 @@ int main(void)
 		TEST(read_and_unowned_is_gone),
 		TEST(who_gives_up_lets_others_by),
 		TEST(loan_of_a_removed_one),
+		TEST(not_yet_written),
 		TEST(walk_owned),
 		TEST(walk_unowned),
 		TEST(any_image),

@@ -406,7 +406,7 @@ static void obj_settle(struct obj *o)
 	while (n != &o->holds) {
 		struct channel *ch = LIST_ENTRY(n, struct hold, by_obj)->grant.channel;
 		n = n->next;
-		if (!ch || ch == asked)
+		if (!ch || ch == asked || !channel_unsure(ch))
 			continue;
 		asked = ch;
 		channel_settle(ch);

@@ -239,13 +239,12 @@ static void grants_settle(struct thread *t)
 	while (n != &t->has) {
 		struct channel *ch = LIST_ENTRY(n, struct hold, by_thread)->grant.channel;
 		n = n->prev;
-		if (!ch || ch == asked)
+		if (!ch || ch == asked || !channel_unsure(ch))
 			continue;
 		asked = ch;
 		channel_settle(ch);
-		if (channel_unsure(ch))
-			continue;
-		n = t->has.prev; /* some are done, and gone */
+		if (!channel_unsure(ch))
+			n = t->has.prev; /* some are done, and gone */
 	}
 }
 
