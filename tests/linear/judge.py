@@ -225,8 +225,9 @@ def judge_lock(ops, rules):
 
 
 def check_abandoned(ops, holds, rules, wrong):
-    """Who gets the lock of a dead holder is told, and nobody else is."""
-    unknown = {op.life.pid for op in ops if op.verb == Verb.LOCK_ACQUIRE and not op.answered and died(op.life)}
+    """Who gets the lock of a dead holder is told, and nobody else is: what was never read was never held."""
+    unknown = {op.life.pid for op in ops if op.verb == Verb.LOCK_ACQUIRE and not op.answered and died(op.life)
+               and (rules.engine_dies or op.life.fate != Fate.UNREAD)}
     for before, hold in zip([None, *holds], holds):
         told = hold.op.result[2]
         dead = before is not None and died(before.op.life) and not (before.release and before.release.good)
