@@ -470,6 +470,23 @@ static void hold_undo(struct grant *g, bool certain)
 
 static void hold_confirm(struct grant *g) { CONTAINER_OF(g, struct hold, grant)->unsure = 0; }
 
+/* The newest is the last one; those of the journal come in any order. */
+static struct list *place_of_obj(struct obj *o, uint64_t token)
+{
+	struct list *at = &o->holds;
+	while (at->prev != &o->holds && LIST_ENTRY(at->prev, struct hold, by_obj)->token > token)
+		at = at->prev;
+	return at;
+}
+
+static struct list *place_of_thread(struct thread *t, uint64_t token)
+{
+	struct list *at = &t->has;
+	while (at->prev != &t->has && LIST_ENTRY(at->prev, struct hold, by_thread)->token > token)
+		at = at->prev;
+	return at;
+}
+
 void hold_begin(struct hold *h, struct obj *o, struct thread *t, uint32_t count, uint64_t token)
 {
 	static const struct grant_ops ops = {hold_undo, hold_confirm};
@@ -482,10 +499,10 @@ void hold_begin(struct hold *h, struct obj *o, struct thread *t, uint32_t count,
 			   .grant.ops = &ops};
 	list_init(&h->dirty);
 	list_init(&h->by_thread);
-	list_push(&o->holds, &h->by_obj);
+	list_push(place_of_obj(o, h->token), &h->by_obj);
 	o->nholds++;
 	if (t)
-		list_push(&t->has, &h->by_thread);
+		list_push(place_of_thread(t, h->token), &h->by_thread);
 	if (t && !t->owner->saved)
 		owner_save(t->owner);
 	timer_clear(&core.timers, &o->idle);

@@ -248,13 +248,17 @@ static void grants_settle(struct thread *t)
 	}
 }
 
+/* Lines are read in their order: when anything is unread, then certainly the last one. One that another engine wrote may
+ * have been read in any case. */
+static bool surely_unread(const struct grant *g, uint64_t from) { return g->line && g->line >= from; }
+
 /* What it never read was not its: it goes on as if it had not been granted. */
 static bool hold_unread(struct hold *h)
 {
 	struct channel *ch = h->grant.channel;
 	if (!ch)
 		return false;
-	bool certain = h->grant.line >= ch->written && core.ops->deserted(ch);
+	bool certain = surely_unread(&h->grant, ch->written) && core.ops->deserted(ch);
 	grant_sure(&h->grant);
 	h->grant.ops->undo(&h->grant, certain);
 	return true;
@@ -311,8 +315,10 @@ static void channel_doubt(struct channel *ch, struct owner *o)
 	struct hold *h;
 	LIST_EACH (t, &o->threads, by_owner)
 		LIST_EACH (h, &t->has, by_thread)
-			if (!h->grant.channel)
+			if (!h->grant.channel) {
 				channel_grant(ch, &h->grant);
+				h->grant.line = 0;
+			}
 }
 
 static void channel_adopt(struct channel *ch, struct owner *o)
@@ -467,15 +473,14 @@ void channel_settle(struct channel *ch)
 		channel_read(ch);
 }
 
-/* The newest first: so each finds things as it had left them. Lines are read in their order: when anything is unread,
- * then certainly the last one. */
+/* The newest first: so each finds things as it had left them. */
 static void undo_all(struct channel *ch, struct list *grants, uint64_t certain_from)
 {
 	while (!list_empty(grants)) {
 		struct grant *g = LIST_ENTRY(grants->prev, struct grant, by_channel);
 		core.ops->undone(ch, g->line);
 		grant_sure(g);
-		g->ops->undo(g, g->line >= certain_from);
+		g->ops->undo(g, surely_unread(g, certain_from));
 	}
 }
 
@@ -483,7 +488,7 @@ void channel_gone(struct channel *ch, bool all_read, bool cut)
 {
 	undo_all(ch, &ch->fresh, cut ? ch->lines : 0);
 	if (!all_read)
-		undo_all(ch, &ch->sent, ch->written);
+		undo_all(ch, &ch->sent, cut ? UINT64_MAX : ch->written); /* cut: what is unread may be that alone */
 	channel_read(ch);
 	owner_forget_channel(ch->owner);
 	owner_forget_channel(ch->process);

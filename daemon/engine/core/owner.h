@@ -81,7 +81,7 @@ struct grant {
 	const struct grant_ops *ops;
 	struct channel *channel; /* NULL: it is sure */
 	struct list by_channel;
-	uint64_t line; /* which of the channel's its answer is */
+	uint64_t line; /* which of the channel's its answer is; 0: one that another engine wrote */
 };
 
 /* A connection, as the core sees it. In order: grants are fresh until their answers are written, then sent until it is
