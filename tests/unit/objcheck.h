@@ -45,11 +45,10 @@ static void check_holds(const struct obj *o)
 	LIST_EACH (h, &o->holds, by_obj) {
 		assert_true(h->obj == o && h->count > 0 && h->unsure <= h->count);
 		assert_true(h->token < core.next_token);
-		assert_true(h->inside || h->token > before);
+		assert_true(h->token > before);
 		assert_false(list_linked(&h->dirty));
 		assert_true(!h->grant.channel || h->thread);
-		if (!h->inside)
-			before = h->token;
+		before = h->token;
 		if (!h->thread)
 			continue;
 		assert_false(h->thread->owner->dying);
