@@ -119,8 +119,8 @@ class Objects(Scenario):
         a, b = self.a, self.b
         b.call("condition.acquire", name="told")
         woken, self.notified = self.b_does("condition.wait", name="told", timeout=PATIENCE), 0
-        while not woken.done():  # until b has sent its wait again after an engine's death it does not wait
-            with contextlib.suppress(RpcError):  # b has it
+        while not woken.done():
+            with contextlib.suppress(RpcError):  # b may have the lock again
                 a.call("condition.acquire", name="told", timeout=0.05)
                 self.notified += a.call("condition.notify", name="told")["notified"]
                 a.call("condition.release", name="told")
@@ -165,7 +165,9 @@ class Objects(Scenario):
         self.expect("permits", rpc("semaphore.value", name="permits"), {"value": 5})
         self.expect("plain", rpc("semaphore.value", name="plain"), {"value": 2})
         self.expect("events", [rpc("event.is_set", name=n)["set"] for n in ("set", "cleared")], [True, False])
-        self.expect("woken", (self.woken, self.notified), (True, 1))
+        # Sent again after an engine's death a wait ends as if notified: whether it was, nobody knows.
+        self.expect("woken", self.woken, True)
+        self.expect("notified", self.notified, min(self.notified, 1) if rpc("mpd.status")["engines"] > 1 else 1)
         for name in ("handed", "told"):
             info = rpc("object.info", name=name)
             self.expect(name, (info["holds"], info["waits"]), ([], []))
@@ -235,3 +237,207 @@ def test_death_between_every_two_system_calls(make_mpd, scenario, step, full):
     figure(f"{scenario.__name__}: the engine was killed at {points.tested} of its system calls (every {step}.)")
     assert not points.failures, "\n".join(points.failures)
     assert points.tested >= 150 / step, "the scenario is too short to mean anything"
+
+
+# --- under load -----------------------------------------------------------------------------------------------------
+
+class Crowd:
+    """Threads, each with a client that has a session, each at its work until it is told to stop."""
+    ENDS = ("CLOSED", "BROKEN")
+
+    def __init__(self, mpd):
+        self.mpd, self.over, self.wrong, self.done = mpd, threading.Event(), [], 0
+        self.threads = []
+
+    def add(self, work):
+        self.threads.append(threading.Thread(target=self.worker, args=(work,), daemon=True))
+        self.threads[-1].start()
+
+    def worker(self, work):
+        client = Client(self.mpd)
+        try:
+            for _ in work(client):
+                self.done += 1
+                if self.over.is_set():
+                    return
+        except Exception as error:  # told by the test
+            if getattr(error, "symbol", None) in self.ENDS and self.over.is_set():
+                return
+            self.wrong.append(f"{work.__qualname__}: {type(error).__name__}: {error}")
+        finally:
+            client.close()
+
+    def stop(self):
+        """Wakes those who wait for one another, until all have ended."""
+        self.over.set()
+        self.mpd.rpc("queue.close", name="tasks")
+        end = time.monotonic() + 2 * PATIENCE
+        while living := [thread for thread in self.threads if thread.is_alive()]:
+            assert time.monotonic() < end, f"{len(living)} of them hang"
+            self.mpd.rpc("barrier.abort", name="gate")
+            living[0].join(0.05)
+
+
+class Counts:
+    """What is added is added once."""
+
+    def __init__(self, rpc):
+        rpc("value.create", name="sum", type="q")
+        self.adds = 0
+
+    def work(self, client):
+        while True:
+            self.adds += 1
+            client.call("value.add", name="sum")
+            client.call("dict.incr", name="counts", key="n")
+            client.call("list.append", name="row", value=self.adds)
+            yield
+
+    def left(self, rpc):
+        seen = (rpc("value.get", name="sum")["value"], rpc("dict.get", name="counts", key="n")["value"],
+                rpc("list.get", name="row")["values"])
+        return [] if seen == (self.adds, self.adds, list(range(1, self.adds + 1))) else [f"{self.adds} adds: {seen}"]
+
+
+class Exclusion:
+    """One is inside, its token is larger than all before, and so it stays when the engine dies."""
+
+    def __init__(self, rpc):
+        self.inside, self.wrong, self.last = 0, [], 0
+
+    def work(self, client):
+        while True:
+            for _ in range(2):
+                token = client.call("rlock.acquire", name="once")["token"]
+            self.inside += 1
+            if self.inside != 1 or token <= self.last:
+                self.wrong.append(f"{self.inside} are inside with token {token} after {self.last}")
+            self.last = token
+            client.call("mpd.ping")
+            self.inside -= 1
+            depths = [client.call("rlock.release", name="once")["depth"] for _ in range(2)]
+            if depths != [1, 0]:
+                self.wrong.append(f"depths {depths}")
+            yield
+
+    def left(self, rpc):
+        return self.wrong + ([] if rpc("rlock.locked", name="once") == {"locked": False} else ["it is locked"])
+
+
+class Permits(Exclusion):
+    """No more are inside than there are permits."""
+
+    def __init__(self, rpc):
+        super().__init__(rpc)
+        rpc("semaphore.create", name="few", value=2, bounded=True)
+
+    def work(self, client):
+        while True:
+            client.call("semaphore.acquire", name="few")
+            self.inside += 1
+            if self.inside > 2:
+                self.wrong.append(f"{self.inside} are inside")
+            client.call("mpd.ping")
+            self.inside -= 1
+            client.call("semaphore.release", name="few")
+            yield
+
+    def left(self, rpc):
+        value = rpc("semaphore.value", name="few")["value"]
+        return self.wrong + ([] if value == 2 else [f"{value} permits are left"])
+
+
+class Tasks:
+    """Each is done once."""
+
+    def __init__(self, rpc):
+        rpc("queue.create", name="tasks", joinable=True, maxsize=10)
+        self.put, self.got = 0, []
+
+    def work(self, client):
+        while True:
+            self.put += 1
+            client.call("queue.put", name="tasks", item=self.put)
+            yield
+
+    def work_off(self, client):
+        while True:
+            item = client.call("queue.get", name="tasks")
+            self.got.append(item["item"])
+            client.call("queue.task_done", name="tasks", claim=item["claim"])
+            yield
+
+    def left(self, rpc):
+        stats = rpc("queue.stats", name="tasks")
+        items = rpc("queue.get", name="tasks", max=100)["items"] if stats["size"] else []
+        all_of_them = self.got + [i["item"] for i in items]
+        # The last one was refused when the queue was closed, unless it was in before.
+        return ([] if stats["unfinished"] == stats["size"] else [f"not done: {stats}"]) + (
+            [] if all_of_them in (list(range(1, self.put + 1)), list(range(1, self.put))) else [f"{all_of_them}"])
+
+
+class Messages:
+    """They come once, and in order."""
+
+    def __init__(self, rpc):
+        rpc("pipe.create", name="pipe")
+        self.sent, self.got = 0, []
+
+    def work(self, client):
+        while True:
+            self.sent += 1
+            client.call("pipe.send", name="pipe:1", item=self.sent)
+            self.got.append(client.call("pipe.recv", name="pipe:0")["item"])
+            yield
+
+    def left(self, rpc):
+        return [] if self.got == list(range(1, self.sent + 1)) else [f"{self.got} of {self.sent}"]
+
+
+class Meetings:
+    """All pass together, or hear that the engine has died."""
+
+    def __init__(self, rpc):
+        rpc("barrier.create", name="gate", parties=2)
+        self.passed = {}
+
+    def work(self, client):
+        while True:
+            try:
+                got = client.call("barrier.wait", name="gate", timeout=PATIENCE)
+                self.passed.setdefault(got["generation"], []).append(got["index"])
+            except RpcError as error:
+                if error.data.get("cause") not in ("engine", "reset"):
+                    raise
+                client.call("barrier.reset", name="gate")
+            yield
+
+    def left(self, rpc):
+        return [f"generation {g}: {i}" for g, i in self.passed.items() if sorted(i) != [0, 1]]
+
+
+def murder(mpd, rng, kills):
+    """Engines, one after the other. Some live so long that the keeper does not think something is wrong with them."""
+    for n in range(kills):
+        time.sleep(rng.uniform(0, 0.2) * SLOW + (1.1 if n % 4 == 3 else 0))  # the moment is any
+        mpd.kill_engine()
+        mpd.status()
+
+
+def test_death_under_load(mpd, full):
+    seed = int(os.environ.get("MPD_SEED") or secrets.randbelow(1 << 30))
+    kills = 200 if full else 8
+    crowd, games = Crowd(mpd), [game(mpd.rpc) for game in (Counts, Exclusion, Permits, Tasks, Messages, Meetings)]
+    for game in games:
+        for _ in range({Counts: 1, Messages: 1, Tasks: 1, Permits: 3}.get(type(game), 2)):
+            crowd.add(game.work)
+    crowd.add(games[3].work_off)
+    try:
+        murder(mpd, random.Random(seed), kills)
+    finally:
+        crowd.stop()
+    wrong = crowd.wrong + [f"{type(game).__name__}: {w}" for game in games for w in game.left(mpd.rpc)]
+    figure(f"the engine was killed {kills} times under {crowd.done} rounds of {len(crowd.threads)} clients, "
+           f"MPD_SEED={seed}")
+    assert not wrong, f"MPD_SEED={seed}\n" + "\n".join(w[:1000] for w in wrong)
+    assert crowd.done > 50 * kills / SLOW
