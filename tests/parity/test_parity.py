@@ -14,7 +14,8 @@ import pytest
 from harness import SLOW
 
 PROGRAMS = pathlib.Path(__file__).parent / "programs"
-NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py") if not path.stem.startswith("objects_"))  # test_objects.py's
+ELSEWHERE = ("objects_", "tutorial_")  # test_objects.py's, and those of tests/e2e/test_examples.py
+NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py") if not path.stem.startswith(ELSEWHERE))
 
 
 def agree(python, shell):
