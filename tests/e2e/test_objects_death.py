@@ -11,12 +11,13 @@ import base64
 import contextlib
 import fcntl
 import json
+import signal
 import socket
 import sys
 import termios
 
 import pytest
-from harness import PATIENCE, SLOW, Connection, spawn, until, wait_dead
+from harness import PATIENCE, SLOW, Connection, spawn, stat_of, until, wait_dead
 from puppets import connect, error, info, refused, waited  # noqa: F401
 
 BODY = """
@@ -339,6 +340,50 @@ def test_action_goes_nowhere(mpd, connect, mortal, read):
     m.kill()
     wrong = error(c, number)
     assert wrong.symbol == "BROKEN" and wrong.data["cause"] == "death"
+
+
+# --- who is no longer there, and who is ------------------------------------------------------------------------------
+
+@mutexes
+def test_heir_owns_nothing(connect, mortal, kind):
+    """A child that inherited the connection is not the owner, and does not become it."""
+    c, m = connect(), mortal()
+    take, give = make(c, kind)
+    token = m.call(take, name="x")["token"]
+    m.proc.kill()
+    got = c.call(take, name="x", timeout=PATIENCE)
+    assert got["abandoned"]["pid"] == m.pid and got["abandoned"]["signal"] == "KILL"
+    for verb in (take, give):  # its connection is still open: in this test
+        assert refused(m, verb, name="x").symbol == "LOST"
+    assert refused(m, give, name="x", token=token).symbol in ("LOST", "STALE_TOKEN")
+    assert m.call("mpd.ping") is not None
+
+
+@mutexes
+def test_stopped_keeps_what_it_has(mpd, connect, mortal, kind):
+    c, m = connect(), mortal()
+    take, give = make(c, kind)
+    m.call(take, name="x")
+    m.proc.send_signal(signal.SIGSTOP)
+    until(lambda: stat_of(m.pid).state == "T")
+    number = c.request(take, name="x")
+    waited(mpd, "x", 1)
+    assert refused(c, take, name="x", timeout=0.05, tag="other").symbol == "TIMEOUT"
+    m.proc.send_signal(signal.SIGCONT)
+    m.call(give, name="x")
+    assert "abandoned" not in c.reply(number)
+
+
+@mutexes
+def test_half_closed_has_its_answer(mpd, connect, mortal, kind):
+    c, m = connect(), mortal()
+    take, give = make(c, kind)
+    c.call(take, name="x")
+    number = m.request(take, name="x")
+    m.sock.shutdown(socket.SHUT_WR)
+    waited(mpd, "x", 1)
+    c.call(give, name="x")
+    assert m.reply(number)["token"]
 
 
 # --- items ----------------------------------------------------------------------------------------------------------

@@ -9,12 +9,13 @@ import contextlib
 import os
 import random
 import secrets
+import signal
 import threading
 import time
 
 import pytest
-from harness import ENGINE, PATIENCE, SLOW, Client, RpcError, figure, until
-from test_engine_death import Points, Scenario, build_syskill
+from harness import PATIENCE, SLOW, Client, RpcError, children_of, figure, until
+from test_engine_death import Points, Scenario, build_syskill, engine_with_a_door
 
 BLOAT = 1 << 20  # bytes, with which a journal is compacted
 
@@ -228,11 +229,35 @@ class Compaction(Objects):
             self.expect("compactions", self.mpd.rpc("mpd.stats")["journal"]["compactions"] > 0, True)
 
 
-@pytest.mark.parametrize("scenario, step", [(Objects, 4), (Compaction, 5)])
-def test_death_between_every_two_system_calls(make_mpd, scenario, step, full):
+class Recovery(Objects):
+    """The one that dies is the successor of one that has died: from its first system call on, through the replay."""
+
+    def victim(self):
+        self.locks()
+        self.permits()
+        self.items()
+        self.lost.call("lock.acquire", name="lost")
+        hold = self.mpd.dir / "s.hold"
+        hold.touch()
+        first = self.mpd.kill_engine()
+        self.earlier_deaths = 1
+        self.second = until(lambda: next((s.pid for s in children_of(self.mpd.pid) if s.comm == "mpd-engine"
+                                          and s.state == "T" and s.pid != first), None), what="a stopped new engine")
+        hold.unlink()
+        return self.second
+
+    def run(self):
+        os.kill(self.second, signal.SIGCONT)
+        self.messages()
+        self.values()
+        self.meetings()
+
+
+@pytest.mark.parametrize("scenario, step", [(Objects, 4), (Compaction, 5), (Recovery, 5)])
+def test_death_between_every_two_system_calls(make_mpd, tmp_path, scenario, step, full):
     build_syskill()
     step = 1 if full else step if SLOW == 1 else 20
-    points = Points(make_mpd, scenario, step, ENGINE)
+    points = Points(make_mpd, scenario, step, engine_with_a_door(tmp_path))
     points.run()
     figure(f"{scenario.__name__}: the engine was killed at {points.tested} of its system calls (every {step}.)")
     assert not points.failures, "\n".join(points.failures)
