@@ -3,7 +3,8 @@
  * The connections of conn.h.
  *
  * 1. One recvmsg() and one sendmsg() a connection and turn: nobody who floods or does not read holds up the others, and
- *    a hundred requests that came together are answered together. What is left is there in the next turn.
+ *    a hundred requests that came together are answered together. What is left is there in the next turn; and when a
+ *    turn gets long (loop_late()), what has been read waits in line for the ones after it.
  * 2. conn_free() is called by the loop's callbacks only. Whoever finds out elsewhere that a connection is over puts it
  *    on the again list, which the next turn begins with.
  * 3. Whether a client has read what it was sent is known in two ways. While it lives, nothing is left in the socket
@@ -32,6 +33,7 @@
 #define READ_LEAST ((size_t)4 << 10) /* an idle connection keeps not much more than this */
 #define READ_MOST ((size_t)68 << 10) /* 64 KiB of raw bytes and their line come at once */
 #define PARTS_MAX 32                 /* of a write */
+#define LINES_A_LOOK 4               /* after so many lines of one connection the clock is looked at */
 #define OUT_KEEP ((size_t)16 << 10)
 #define UID_OVERFLOW 65534 /* what has no number in our user namespace */
 
@@ -309,12 +311,20 @@ static void on_gone(struct loop_hup *hup) { conn_free(CONTAINER_OF(hup, struct c
 
 /* --- in ---------------------------------------------------------------------------------------------------------- */
 
-/* Hands over whole lines until there are none, or the connection is full. */
+/* Goes on with its lines when those before it had their turn. */
+static void conn_later(struct conn *c)
+{
+	c->paused = true;
+	conn_again(c);
+	conn_dirty(c);
+}
+
+/* Hands over whole lines until there are none, or the connection is full, or others have waited long enough. */
 static void conn_lines(struct conn *c)
 {
 	enum frame_step step = FRAME_LINE;
 	c->paused = false;
-	while (!c->closing && !c->paused && step != FRAME_MORE) {
+	for (unsigned n = 1; !c->closing && !c->paused && step != FRAME_MORE; n++) {
 		struct span line;
 		loose_expire(c, next_line(c));
 		step = frame_next(&c->in, &line);
@@ -323,6 +333,8 @@ static void conn_lines(struct conn *c)
 		else if (step == FRAME_TOO_LONG)
 			rpc_too_long(c);
 		c->paused = conn_full(c);
+		if (!c->paused && n % LINES_A_LOOK == 0 && step != FRAME_MORE && loop_late())
+			conn_later(c);
 	}
 	frame_trim(&c->in);
 }
@@ -376,7 +388,10 @@ static void conn_read(struct conn *c)
 	ssize_t n = to ? conn_recv(c, to, MIN(room, MAX(want, READ_MOST))) : -1;
 	if (n > 0) {
 		frame_fed(&c->in, (size_t)n);
-		conn_lines(c);
+		if (loop_late())
+			conn_later(c);
+		else
+			conn_lines(c);
 	} else if (n == 0) {
 		conn_eof(c);
 	} else if (errno == ENOBUFS) {
@@ -531,12 +546,13 @@ void conns_flush(void)
 		conn_write(LIST_ENTRY(n, struct conn, by_dirty));
 }
 
-/* What the flush has found: connections that are over, and such that go on with the lines they have. */
+/* What the flush has found: connections that are over, and such that go on with the lines they have. When it is late
+ * the others keep their places, before those that have had their turn. */
 static void conns_again(void)
 {
 	struct list end, *n;
 	list_push(&conns.again, &end);
-	while ((n = list_shift(&conns.again)) != &end) {
+	while (!loop_late() && (n = list_shift(&conns.again)) != &end) {
 		struct conn *c = LIST_ENTRY(n, struct conn, by_again);
 		if (conn_finished(c)) {
 			conn_leave(c);
@@ -545,6 +561,9 @@ static void conns_again(void)
 			conn_dirty(c);
 		}
 	}
+	list_del(&end);
+	if (!list_empty(&conns.again))
+		loop_again(conns_again);
 }
 
 /* --- the beginning ----------------------------------------------------------------------------------------------- */

@@ -95,7 +95,7 @@ struct conn {
 	size_t nloose;
 	nsec_t stalled;      /* since when nothing could be written; 0: not */
 	bool eof;            /* nothing more comes */
-	bool paused;         /* lines may wait in `in` until the client has read its answers */
+	bool paused;         /* lines may wait in `in`, until the client has read its answers or others had their turn */
 	bool closing;        /* to be torn down when `out` is written */
 	bool leaving;        /* told that nothing more comes; it has not read all of it yet */
 	bool dead;           /* to be torn down */

@@ -17,6 +17,7 @@
 
 /* The hang-ups taken in one turn; the others are still there in the next. */
 #define HUPS_A_TURN 256
+#define TURN_LONG (20 * NSEC_PER_MS)
 
 static struct {
 	struct ev_loop *lib;
@@ -24,6 +25,7 @@ static struct {
 	ev_idle idle;
 	struct loop_io timer, hups;
 	nsec_t armed, now; /* now: 0 where the clock was not read in this turn */
+	nsec_t since;      /* the same of loop_late()'s */
 	void (*expired)(void), (*end)(void), (*again)(void);
 } loop;
 
@@ -153,7 +155,7 @@ static void on_turn_end(struct ev_loop *lib, ev_prepare *w, int events)
 	(void)lib, (void)w, (void)events;
 	if (loop.end)
 		loop.end();
-	loop.now = 0;
+	loop.now = loop.since = 0;
 }
 
 nsec_t loop_now(void)
@@ -161,6 +163,15 @@ nsec_t loop_now(void)
 	if (loop.now == 0)
 		loop.now = sys_now();
 	return loop.now;
+}
+
+/* A clock that ticks is enough, and the cheapest one. */
+bool loop_late(void)
+{
+	nsec_t now = sys_clock(CLOCK_MONOTONIC_COARSE);
+	if (loop.since == 0)
+		loop.since = now;
+	return now - loop.since > TURN_LONG;
 }
 
 void loop_hooks(void (*expired)(void), void (*end)(void))

@@ -55,5 +55,7 @@ void loop_hooks(void (*expired)(void), void (*end)(void));
 void loop_again(void (*fn)(void));
 /* CLOCK_BOOTTIME when it was first asked for in this turn: one clock call a turn. */
 nsec_t loop_now(void);
+/* Has this turn lasted so long, since this was first asked in it, that what can wait should? */
+bool loop_late(void);
 
 #endif

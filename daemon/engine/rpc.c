@@ -20,11 +20,13 @@
 #define REF_LEAST ((size_t)16 << 10) /* fewer raw bytes are cheaper copied than sent from where they lie */
 #define ID_MAX ((int64_t)1 << 53)    /* beyond, JSON's numbers are not exact everywhere */
 #define ID_DIGITS 16                 /* fewer are always below it */
+#define BATCH_LONG NSEC_PER_SEC      /* what is left of a batch then is refused */
 
 struct batch {
 	struct conn *conn;
 	struct buf out; /* the answers, with commas between them */
 	size_t open;    /* requests without an answer; and one while the line is not read to its end */
+	nsec_t since;   /* when it began */
 };
 
 static struct {
@@ -526,6 +528,8 @@ static int rule_batch(struct req *r, struct fault *f)
 		return fault_set(f, FAULT_INVALID_REQUEST, "%s may wait, which nothing in a batch may", r->cmd->name);
 	if (r->batch->out.len > CONN_LINE_MAX)
 		return fault_set(f, FAULT_TOO_LARGE, "the answers of this batch are too long; make it smaller");
+	if (sys_now() - r->batch->since > BATCH_LONG)
+		return fault_set(f, FAULT_OVERLOADED, "this batch keeps others waiting for too long; make it smaller");
 	return 0;
 }
 
@@ -631,6 +635,7 @@ static void batch(struct conn *c, struct span array)
 	}
 	b->conn = c;
 	b->open = 1;
+	b->since = sys_now();
 	rpc_stats.batches++;
 	fault_set(&f, FAULT_INVALID_REQUEST, "a batch holds requests, which are objects");
 	while (scan_next(&it, &none, &value)) {
