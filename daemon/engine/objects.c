@@ -205,24 +205,23 @@ int cmd_object_list(struct req *r, const void *args, struct fault *f)
 	struct asker who = asker_of(r->conn);
 	enum obj_kind kind;
 	struct obj *o;
+	AUTO_BUF text = BUF_INIT;
 	const char *sep = "";
 	int code = kind_of(a->kind, &kind, f);
 	if (code)
 		return code;
 	engine_now();
-	struct buf *b = reply_begin(r);
-	buf_puts(b, "{\"objects\":[");
+	buf_puts(&text, "{\"objects\":[");
 	LIST_EACH (o, &core.all_objs, by_all) {
 		if ((kind != KIND_ANY && o->class->kind != kind) || !visible(&who, o) ||
 		    (a->pattern.p && fnmatch(a->pattern.p, obj_name(o, who.uid), 0) != 0))
 			continue;
-		buf_puts(b, sep);
-		obj_put_row(b, o, who.uid);
+		buf_puts(&text, sep);
+		obj_put_row(&text, o, who.uid);
 		sep = ",";
 	}
-	buf_puts(b, "]}");
-	reply_end(r);
-	return 0;
+	buf_puts(&text, "]}");
+	return reply_text(r, &text, f);
 }
 
 int cmd_object_info(struct req *r, const void *args, struct fault *f)
@@ -231,15 +230,15 @@ int cmd_object_info(struct req *r, const void *args, struct fault *f)
 	struct asker who = asker_of(r->conn);
 	enum obj_kind kind;
 	struct obj *o;
+	AUTO_BUF text = BUF_INIT;
 	int code = kind_of(a->kind, &kind, f);
 	if (!code)
 		code = obj_find(&who, a->name, kind, RIGHT_LOOK, &o, f);
 	if (code)
 		return code;
 	engine_now();
-	obj_put_info(reply_begin(r), o, who.uid);
-	reply_end(r);
-	return 0;
+	obj_put_info(&text, o, who.uid);
+	return reply_text(r, &text, f);
 }
 
 int cmd_object_delete(struct req *r, const void *args, struct fault *f)
@@ -279,9 +278,9 @@ int cmd_object_chmod(struct req *r, const void *args, struct fault *f)
 
 int cmd_graph_get(struct req *r, const void *args, struct fault *f)
 {
-	(void)args, (void)f;
+	AUTO_BUF text = BUF_INIT;
+	(void)args;
 	engine_now();
-	graph_put(reply_begin(r), r->conn->peer.uid);
-	reply_end(r);
-	return 0;
+	graph_put(&text, r->conn->peer.uid);
+	return reply_text(r, &text, f);
 }

@@ -11,6 +11,7 @@
 #include "daemon/engine/core/core.h"
 
 #define CYCLE_MAX 64
+#define TOLD_MAX 16 /* holders of one thing that are told of */
 
 /* One step of a cycle: the waiter waits for what the holder has. */
 struct edge {
@@ -29,19 +30,24 @@ struct walk {
 	bool timed;               /* waits with a deadline count as well */
 };
 
-void holders_add(struct holders *hs, struct thread *t)
+bool holders_add(struct holders *hs, struct thread *t)
 {
+	if (hs->most && hs->n == hs->most) {
+		hs->more = true;
+		return false;
+	}
 	if (hs->n == hs->room) {
 		size_t room = hs->room ? 2 * hs->room : 8;
 		struct thread **v = realloc(hs->v, room * sizeof(*v));
 		if (!v) {
 			hs->open = true;
-			return;
+			return false;
 		}
 		hs->v = v;
 		hs->room = room;
 	}
 	hs->v[hs->n++] = t;
+	return true;
 }
 
 static bool stuck(struct walk *, const struct owner *);
@@ -259,7 +265,7 @@ static bool may_see(uid_t uid, const struct owner *o) { return uid == 0 || uid =
 static void put_wait(struct buf *b, const struct want *w, uid_t uid)
 {
 	static const struct walk none;
-	struct holders hs = {.open = false};
+	struct holders hs = {.most = TOLD_MAX};
 	const char *sep = "";
 	if (w->ops->holders)
 		w->ops->holders(w, &hs);
@@ -280,7 +286,7 @@ static void put_wait(struct buf *b, const struct want *w, uid_t uid)
 		who_put(b, hs.v[i]);
 		sep = ",";
 	}
-	buf_puts(b, "]}");
+	buf_puts(b, hs.more ? "],\"more\":true}" : "]}");
 	free(hs.v);
 }
 

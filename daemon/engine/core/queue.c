@@ -446,8 +446,11 @@ static enum step get_attempt(struct want *w, struct fault *f)
 	if (q->nready == 0 || q->i.paused)
 		return STEP_WAIT;
 	struct claim **link = &gw->got;
-	for (size_t i = 0; i < gw->max && q->nready > 0; i++, link = &(*link)->next)
+	size_t bytes = 0;
+	for (size_t i = 0; i < gw->max && q->nready > 0 && bytes <= QUEUE_GET_BYTES; i++, link = &(*link)->next) {
 		get_one(q, gw, link);
+		bytes += (*link)->item->payload->n;
+	}
 	return STEP_DONE;
 }
 

@@ -17,6 +17,7 @@
 
 #define QUEUE_BYTES_PER_UID ((size_t)64 << 20) /* of users who are not admins */
 #define QUEUE_DELIVERIES 5
+#define QUEUE_GET_BYTES ((size_t)1 << 20) /* who gets many gets no more of them after these */
 
 struct item;
 struct queue;

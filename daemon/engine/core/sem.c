@@ -96,9 +96,11 @@ static void sem_holders(const struct want *w, struct holders *ret)
 {
 	const struct hold *h;
 	ret->open = sem_of(w->obj)->i.unowned;
-	if (!ret->open)
-		LIST_EACH (h, &w->obj->holds, by_obj)
-			holders_add(ret, h->thread);
+	if (ret->open)
+		return;
+	LIST_EACH (h, &w->obj->holds, by_obj)
+		if (!holders_add(ret, h->thread))
+			return;
 }
 
 const struct want_ops sem_acquire_ops = {

@@ -21,9 +21,12 @@ struct want;
 struct holders {
 	struct thread **v;
 	size_t n, room;
-	bool open; /* others could, too */
+	size_t most; /* so many are enough; 0: all of them */
+	bool open;   /* others could, too */
+	bool more;   /* than those that were enough */
 };
-void holders_add(struct holders *, struct thread *);
+/* False: it is enough. */
+bool holders_add(struct holders *, struct thread *);
 
 struct want_ops {
 	size_t size;      /* of the struct that begins with the want */
