@@ -8,9 +8,11 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 export PATH="$here/${MPD_BUILD:-build}:$PATH"
 dir=$(mktemp -d /tmp/mpd-demo.XXXXXX)
 export MPCTL_SOCKET=$dir/mpd.sock
+holder='' other=''
 
 finish() {
 	local status=$?
+	kill $holder $other 2>/dev/null || true
 	if [[ -S $MPCTL_SOCKET ]]; then mpctl shutdown >/dev/null 2>&1 || true; fi
 	if [[ $status != 0 && -f $dir/state/mpd.log ]]; then tail -n 20 "$dir/state/mpd.log" >&2; fi
 	rm -rf "$dir"
@@ -20,14 +22,22 @@ trap finish EXIT
 
 if [[ -t 1 ]]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
 say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
-# Shows a command as one would type it, then runs it.
+# Shows a command as one would type it.
+typed() {
+	local word line=
+	for word; do
+		[[ $word =~ ^[][[:alnum:]_./:=@%+,\&-]+$ ]] || word=${word@Q}
+		line+=" $word"
+	done
+	printf '%s$%s%s\n' "$bold" "$line" "$plain"
+}
 run() {
-	printf '%s$ %s%s\n' "$bold" "$*" "$plain"
+	typed "$@"
 	"$@"
 }
 # The same where its exit status is what is to be seen.
 status() {
-	printf '%s$ %s%s\n' "$bold" "$*" "$plain"
+	typed "$@"
 	local code=0
 	"$@" || code=$?
 	echo "(exit status $code)"
@@ -42,6 +52,7 @@ await() {
 	done
 }
 three_sleepers() { [[ $(pgrep -c -xf 'sleep 100[123]') == 3 ]]; }
+waits_for() { [[ $(mpctl --json info "$1") == *'"waiters":1'* ]]; }
 flaky_runs() { [[ $(mpctl --json status flaky) == *'"state":"running"'*'"restarts":2'* ]]; }
 
 say "A configuration: a web server in two instances, a job that fails twice and then runs"
@@ -87,6 +98,41 @@ run kill -9 "$engine"
 run mpctl ps
 status [ "$(mpctl pid web.1)" = "$pid" ]
 run mpctl status
+
+say "A lock: whoever waits has it as soon as its holder is killed, and is told whose it was"
+sleep 1004 & holder=$!
+disown
+run mpctl lock acquire ledger --owner "$holder"
+status mpctl lock acquire ledger --owner $$ --no-wait
+typed mpctl lock ledger -- echo "the next one has it" '&'
+mpctl lock ledger -- echo "the next one has it" & waiter=$!
+await waits_for ledger
+run mpctl info ledger
+run kill -9 "$holder"
+wait "$waiter"
+holder=''
+
+say "A queue: what a consumer had not done when it failed comes out again, in its old place"
+run mpctl queue create tickets --maxsize 3
+run mpctl queue put tickets '{"seat": 7}' '{"seat": 8}' '{"seat": 9}'
+status mpctl queue put tickets '{"seat": 10}' --no-wait
+status mpctl queue get tickets -- sh -c 'cat; kill -9 $$'
+run mpctl queue get tickets -- sed 's/^/sold: /'
+run mpctl ls
+
+say "A deadlock is refused, and names who waits for whom"
+sleep 1005 & other=$!
+disown
+run mpctl lock acquire left --owner $$
+run mpctl lock acquire right --owner "$other"
+typed mpctl lock acquire left --owner "$other" '&'
+mpctl lock acquire left --owner "$other" & waiter=$!
+await waits_for left
+status mpctl lock acquire right --owner $$
+run mpctl graph
+run kill "$other"
+wait "$waiter" || true
+other=''
 
 say "A job is restarted by hand, then everything ends"
 run mpctl restart web.1

@@ -16,7 +16,7 @@ customer() {
 	mpctl cond release change
 }
 supplier() {
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		mpctl cond acquire change >/dev/null
 		mpctl dict incr shop stock >/dev/null
 		mpctl cond notify-all change >/dev/null

@@ -15,7 +15,7 @@ trap 'mpctl rm -qf start' EXIT
 runner() { mpctl event wait start && echo runs; }
 
 mpctl event create start
-for i in 1 2 3; do runner & done
+for _ in 1 2 3; do runner & done
 mpctl -q event wait start --timeout 0.2 || echo "on your marks"
 echo go
 mpctl event set start

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Three producers and two consumers on a JoinableQueue. The consumers are daemonic and never end by themselves: they take,
-# and call task_done. Once all is put, queue.join waits until all of it is done, and that is the end: with the parent its
-# daemonic children end.
+# Three producers and two consumers on a JoinableQueue. The consumers are daemonic and never end by themselves: they
+# take, and call task_done. Once all is put, queue.join waits until all of it is done, and that is the end: with the
+# parent its daemonic children end.
 #
 # It prints, as tests/parity/programs/tutorial_joinable.py does:
 #     bun 1 of baker 1

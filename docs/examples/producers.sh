@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Three producers and two consumers on a Queue. When the producers have ended (Process.join), an end mark for each consumer
-# follows.
+# Three producers and two consumers on a Queue. When the producers have ended (Process.join), an end mark for each
+# consumer follows.
 #
 # It prints, as tests/parity/programs/tutorial_producers.py does:
 #     ate bun 1 of baker 1

@@ -25,6 +25,6 @@ mpctl queue put buns 4 --timeout 0.1 2>/dev/null || echo "still no place"
 mpctl queue put buns 5 &
 echo "got $(mpctl queue get buns)"
 wait
-for i in 1 2 3; do echo "got $(mpctl queue get buns)"; done
+for _ in 1 2 3; do echo "got $(mpctl queue get buns)"; done
 mpctl queue empty buns && echo empty
 mpctl queue get buns --no-wait 2>/dev/null || echo "nothing there"

@@ -18,5 +18,5 @@ export -f work
 
 mpctl sem create desk --value 2
 mpctl value create working --type i
-{ for i in {1..6}; do mpctl sem desk -- bash -c work & done; wait; } | sort -u | tail -n 1
+{ for _ in {1..6}; do mpctl sem desk -- bash -c work & done; wait; } | sort -u | tail -n 1
 mpctl sem value desk

@@ -21,10 +21,10 @@ trap 'mpctl rm -qf squares; mpctl rm -qf count' EXIT
 
 worker() {
 	mpctl dict set squares "$1" $(($1 * $1))
-	mpctl dict incr count done >/dev/null
+	mpctl dict incr count workers >/dev/null
 }
 
 for i in {0..9}; do worker $i & done
 wait
 mpctl dict items squares | sort
-echo "by $(mpctl dict get count done) workers"
+echo "by $(mpctl dict get count workers) workers"

@@ -23,7 +23,8 @@ trap 'rm -rf "$dir"; mpctl rm -qf counter' EXIT
 export dir
 
 buy() {
-	local left=$(<"$dir/left")
+	local left
+	left=$(<"$dir/left")
 	if ((${left:-0} > 0)); then
 		sleep 0.3
 		echo $((left - 1)) >"$dir/left"
@@ -38,13 +39,13 @@ hasty_buyer() { echo looks; buy; }
 
 echo "with a lock:"
 echo 1 >"$dir/left"
-{ for i in {1..10}; do careful_buyer & done; wait; } | sort | uniq -c
+{ for _ in {1..10}; do careful_buyer & done; wait; } | sort | uniq -c
 
 echo "without:"
 echo 1 >"$dir/left"
-sold=$({ for i in {1..10}; do hasty_buyer & done; wait; } | grep -c ticket)
+sold=$({ for _ in {1..10}; do hasty_buyer & done; wait; } | grep -c ticket)
 ((sold > 1)) && echo "sold too often"
 
 echo "one after the other:"
 echo 1 >"$dir/left"
-for i in {1..10}; do hasty_buyer & wait $!; done | sort | uniq -c
+for _ in {1..10}; do hasty_buyer & wait $!; done | sort | uniq -c

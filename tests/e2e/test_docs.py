@@ -63,7 +63,15 @@ def test_the_configurations_can_be_read(tmp_path):
 
 def test_readme_begins_with_lines_that_run(desk):
     done = desk(blocks(README, "sh", "mpctl run -- make"))
-    assert done.code == 0 and "seller\n" in done.out and done.out.endswith("made\n")
+    assert done.code == 0 and "seller\n" in done.out and done.out.endswith('made\n{"seat": 7}\n')
+
+
+def test_what_the_readme_does_between_processes(desk):
+    done = desk(blocks(README, "sh", "mpctl queue create"))
+    assert (done.code, done.err) == (0, "")
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert lines[:2] == ['{"seat": 7}', "1"]
+    assert lines[2].startswith("NAME KIND") and any(line.startswith("tickets queue 0 ") for line in lines)
 
 
 def test_the_first_five_minutes(mpd, tmp_path):
@@ -221,7 +229,8 @@ OBJECT_CALLS = {  # the object's name is its kind's
     "namespace": [("create", {}), ("set", {"key": "x", "value": 1}), ("get", {"key": "x"}), ("dir", {}),
                   ("del", {"key": "x"})],
 }
-CALLS += [(f"{kind}.{verb}", {"name": kind, **params}) for kind, calls in OBJECT_CALLS.items() for verb, params in calls]
+CALLS += [(f"{kind}.{verb}", {"name": kind, **params})
+          for kind, calls in OBJECT_CALLS.items() for verb, params in calls]
 CALLS += [
     ("object.list", {}), ("object.info", {"name": "lock"}), ("object.chmod", {"name": "lock", "mode": "600"}),
     ("object.delete", {"name": "lock"}), ("graph.get", {}), ("mpd.close", {}),

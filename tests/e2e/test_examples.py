@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-docs/examples/ holds the small programs that teach multiprocessing, written for the shell. Each prints what its head says
-it prints, and what the same program in Python (tests/parity/programs/tutorial_*.py) prints here and now, and leaves
-nothing behind.
+docs/examples/ holds the small programs that teach multiprocessing, written for the shell. Each prints what its head
+says it prints, and what the same program in Python (tests/parity/programs/tutorial_*.py) prints here and now, and
+leaves nothing behind.
 """
 import re
 import subprocess

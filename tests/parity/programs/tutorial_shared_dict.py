@@ -5,7 +5,7 @@ from multiprocessing import Manager, Process
 def worker(i):
     squares[str(i)] = i * i
     with lock:
-        count["done"] = count.get("done", 0) + 1
+        count["workers"] = count.get("workers", 0) + 1
 
 
 with Manager() as manager:
@@ -17,4 +17,4 @@ with Manager() as manager:
         process.join()
     for key, value in sorted(squares.items()):
         print(f"{key}\t{value}")
-    print("by", count["done"], "workers")
+    print("by", count["workers"], "workers")
