@@ -52,6 +52,13 @@ def test_names_of_the_system_and_of_others_are_not_for_making(mpd):
                  ("lock.create", {"name": "~12345/mine"})) == ["NOT_FOUND", "DENIED", "DENIED", {"created": True}]
 
 
+def test_what_is_ones_own_is_there_also_without_any_right(mpd):
+    create = "queue.create", {"name": "x"}
+    assert asked(mpd, ("queue.create", {"name": "x", "mode": "0"}), create, ("queue.create", {"name": "x", "exist_ok": True}),
+                 put("x")) == [{"created": True}, "EXISTS", "EXISTS", "NOT_FOUND"]
+    assert [row["name"] for row in mpd.rpc("object.list")["objects"]] == ["~12345/x"]
+
+
 @pytest.mark.parametrize("mode, look, use, control", [
     ("770", False, False, False), ("774", True, False, False), ("772", False, True, False),
     ("776", True, True, False), ("777", True, True, True), ("771", False, False, True)])

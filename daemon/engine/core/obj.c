@@ -354,8 +354,10 @@ int obj_find_made(const struct asker *who, struct span name, enum obj_kind kind,
 	struct obj *o = obj_look(made_scope(who, &p), p.name);
 	*ret = NULL;
 	if (!o || !visible(who, o))
-		return scope_check(who, made_scope(who, &p), name, f);
-	if (!make->exist_ok)
+		code = scope_check(who, made_scope(who, &p), name, f);
+	if (!o || code)
+		return code;
+	if (!make->exist_ok || !visible(who, o))
 		return fault_set(f, FAULT_EXISTS, "%.*s is there already, a %s", (int)name.n, name.p, o->class->name);
 	code = obj_check(who, o, name, kind, RIGHT_USE, f);
 	if (!code)
