@@ -50,9 +50,10 @@ static enum step wait_attempt(struct want *w, struct fault *f)
 	return want_of(w)->set ? STEP_DONE : STEP_WAIT;
 }
 
+/* It may have been set in the turn in which the time was over. */
 static enum step wait_expire(struct want *w, struct fault *f)
 {
-	(void)w, (void)f;
+	wait_attempt(w, f);
 	return STEP_DONE;
 }
 

@@ -296,10 +296,10 @@ static enum step poll_attempt(struct want *w, struct fault *f)
 	return pw->ready ? STEP_DONE : STEP_WAIT;
 }
 
+/* It may have changed in the turn in which the time was over. */
 static enum step poll_expire(struct want *w, struct fault *f)
 {
-	(void)w, (void)f;
-	return STEP_DONE;
+	return poll_attempt(w, f) == STEP_FAIL ? STEP_FAIL : STEP_DONE;
 }
 
 static struct subject *poll_subject(const struct want *w) { return &pipe_of(w->obj)->ends[poll_of(w)->end].polls; }
