@@ -113,6 +113,7 @@ static struct {
 	uint64_t tokens, committed_tokens; /* the greatest that was told */
 	uint64_t seen[SLOTS]; /* the token or claim that was told last */
 	unsigned crashes, steps;
+	bool immortal; /* objects have no ttl */
 	/* The walk's; NULL: nobody listens. */
 	void (*told)(const struct ask *);
 } steps;
@@ -978,7 +979,7 @@ static void slot_shape(struct obj *o, const struct slot *s)
 static struct obj *slot_make(size_t slot)
 {
 	const struct slot *s = &slots[slot];
-	const struct make make = {.has_mode = true, .mode = s->mode, .ttl_idle = slot % 3 == 0 ? 4 * NSEC_PER_SEC : 0};
+	const struct make make = {.has_mode = true, .mode = s->mode, .ttl_idle = slot % 3 == 0 && !steps.immortal ? 4 * NSEC_PER_SEC : 0};
 	struct obj *o;
 	struct fault f;
 	assert_int_equal(obj_new(&objworld_asker, span_of(s->name), s->kind, &make, &o, &f), 0);
@@ -1138,6 +1139,8 @@ static void step_crash(unsigned who)
 {
 	bool open[CLIENTS];
 	nsec_t now = core.now;
+	void (*told)(const struct ask *) = steps.told;
+	steps.told = NULL; /* it tells nobody anything any more */
 	for (size_t i = 0; i < CLIENTS; i++)
 		if (clients[i].open && (steps.serial + i) % 2)
 			client_reads(&clients[i]); /* the kernel has it still */
@@ -1153,6 +1156,7 @@ static void step_crash(unsigned who)
 	objworld_start(objworld.v, objworld.n, now, false);
 	steps.committed = objworld.n;
 	steps.crashes++;
+	steps.told = told;
 	for (size_t i = 0; i < CLIENTS; i++)
 		if (open[i] && who >> i & 1 && clients[i].alive)
 			client_connect(&clients[i]);

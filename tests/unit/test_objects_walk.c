@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A random walk through the objects: steps (objsteps.h) from dice, what must hold (objcheck.h) after each turn.
+ * A random walk through the objects: steps (objsteps.h) from dice, what must hold (objcheck.h) after each turn; and
+ * through those that a model knows (objmodel.h), where everybody has to be told what the model says.
  *
  * Each walk is a process of its own, so that one that fails in any way can be walked again: with fewer and fewer steps,
  * until none can be left out. What is left is printed.
  */
 #include "tests/unit/objcheck.h"
+#include "tests/unit/objmodel.h"
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static bool modelled; /* by objmodel.h: then only what that knows is walked through */
 
 /* --- dice --------------------------------------------------------------------------------------------------------- */
 
@@ -41,13 +45,14 @@ static uint8_t roll_op(void)
 static struct move roll_move(size_t i)
 {
 	static uint8_t area, width;
+	size_t n = modelled ? MODEL_SLOTS : SLOTS;
 	if (i % 2048 == 0) {
-		area = (uint8_t)roll(SLOTS);
+		area = (uint8_t)roll((uint32_t)n);
 		width = (uint8_t)(1 + roll(4));
 	}
 	return (struct move){.op = (uint8_t)(roll_op() | (roll(2) ? 128 : 0)),
 			     .who = (uint8_t)roll(CLIENTS),
-			     .slot = (uint8_t)((area + roll(width)) % SLOTS),
+			     .slot = (uint8_t)((area + roll(width)) % n),
 			     .verb = (uint8_t)roll(60),
 			     .arg = (uint8_t)roll(256),
 			     .how = (uint8_t)roll(256)};
@@ -60,9 +65,15 @@ static void walk_step(const struct move *m)
 	struct move s = *m;
 	s.op &= 127;
 	step(&s);
+	if (modelled)
+		model_step(&s);
 	if (m->op & 128)
 		return;
 	step_turn();
+	if (modelled) {
+		model_turn();
+		model_compare();
+	}
 	check_all();
 	if (steps.steps % 256 == 0)
 		check_replay();
@@ -71,11 +82,14 @@ static void walk_step(const struct move *m)
 static void walk_moves(const struct move *moves, size_t n)
 {
 	steps_begin();
+	if (modelled)
+		model_begin();
 	for (size_t i = 0; i < n; i++)
 		walk_step(&moves[i]);
 	step_turn();
 	check_all();
 	check_replay();
+	steps.told = NULL;
 	steps_end();
 }
 
@@ -177,17 +191,21 @@ static void kept(void **state)
 	static const struct move oldest[] = {{0, 0, 15, 0, 181, 66},  {0, 2, 15, 27, 164, 39}, {0, 0, 15, 1, 151, 102},
 					     {128, 1, 15, 22, 14, 68}, {8, 5, 13, 22, 140, 148}, {10, 0, 12, 16, 37, 51},
 					     {0, 0, 15, 59, 79, 106}};
-#define LIST(of) {of, ARRAY_LEN(of)}
+	static const struct move set_late[] = {{128, 1, 10, 53, 76, 219}, {128, 3, 10, 36, 135, 34}, {3, 1, 2, 7, 95, 27}};
+#define LIST(of) {of, ARRAY_LEN(of), false}
 	static const struct {
 		const struct move *moves;
 		size_t n;
-	} lists[] = {LIST(idle_pipe), LIST(wait_again), LIST(extended), LIST(handed_on),
-		     LIST(cut),       LIST(doubted),    LIST(oldest)};
+		bool modelled;
+	} lists[] = {LIST(idle_pipe), LIST(wait_again), LIST(extended), LIST(handed_on), LIST(cut),
+		     LIST(doubted),   LIST(oldest),     {set_late, ARRAY_LEN(set_late), true}};
 	char place[200];
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		modelled = lists[i].modelled;
 		if (walk_fails(lists[i].moves, lists[i].n, place))
 			fail_msg("list %zu: %s", i, place);
+	}
 }
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
@@ -211,9 +229,8 @@ static void walk_seed(uint64_t seed, size_t nmoves)
 	free(moves);
 }
 
-static void walk(void **state)
+static void walk_seeds(void)
 {
-	(void)state;
 	uint64_t total = getenv("MPD_SOAK") ? 10000000 : 1000000;
 	uint64_t first = getenv("MPD_SEED") ? strtoull(getenv("MPD_SEED"), NULL, 10) : 1, end = first + total / MOVES + 1;
 	for (uint64_t seed = first; seed < end; seed++)
@@ -221,8 +238,22 @@ static void walk(void **state)
 	print_message("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " steps\n", first, end - 1, (end - first) * MOVES);
 }
 
+static void walk(void **state)
+{
+	(void)state;
+	modelled = false;
+	walk_seeds();
+}
+
+static void walk_model(void **state)
+{
+	(void)state;
+	modelled = true;
+	walk_seeds();
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(kept), cmocka_unit_test(walk)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(kept), cmocka_unit_test(walk), cmocka_unit_test(walk_model)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
