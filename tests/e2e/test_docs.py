@@ -16,7 +16,7 @@ from harness import MPCTL, PATIENCE, ROOT, TOOL_PATH, until
 
 README = ROOT / "README.md"
 PROTOCOL, OBJECTS, ARCHITECTURE = [ROOT / "docs" / f"{name}.md" for name in ("protocol", "objects", "architecture")]
-DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(path, language, containing):
@@ -37,13 +37,13 @@ def desk(mpd, tmp_path):
 
 # --- links and settings -----------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_make_targets_exist(path):
     text = subprocess.run(["make", "-C", ROOT, "help"], capture_output=True, text=True, check=True).stdout
     targets = {line.split()[1] for line in text.splitlines() if line.startswith("  make ")} | {"help"}

@@ -41,3 +41,8 @@ def test_an_example_prints_what_python_does(mpd, tmp_path, path):
 
 def test_every_tutorial_is_there_twice():
     assert EXAMPLES and {twin(path) for path in EXAMPLES} == set(TWINS.glob("tutorial_*.py"))
+
+
+def test_every_tutorial_is_listed():
+    listed = re.findall(r"^\| \[(\w+\.sh)\]\(\1\) \|", (EXAMPLES[0].parent / "README.md").read_text(), re.M)
+    assert sorted(listed) == [path.name for path in EXAMPLES]
