@@ -531,8 +531,8 @@ static void conn_write(struct conn *c)
 	c->dead |= sent < 0 && errno != EAGAIN;
 	c->reset |= sent < 0 && errno == ECONNRESET;
 	conn_wrote(c, sent > 0 ? (size_t)sent : 0);
-	if (sent > 0 && conn_unread(c) == 0)
-		channel_wrote(&c->channel);
+	if (sent > 0)
+		(conn_unread(c) == 0 ? channel_wrote : channel_cut)(&c->channel);
 	c->dead |= conn_unread(c) > CONN_UNREAD_HARD;
 	conn_watch(c);
 	if (conn_finished(c) || (c->paused && !conn_full(c)))

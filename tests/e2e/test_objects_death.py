@@ -558,6 +558,29 @@ def test_more_than_the_socket_holds(mpd, connect, mortal, shape, take, read):
         assert c.call(get, name=out, timeout=0)["item"] == item["item"]
 
 
+@pytest.mark.parametrize("read", [0, 1, 2])
+@pytest.mark.parametrize("want", ["json", "raw"])
+def test_many_that_do_not_fit(connect, mortal, want, read):
+    """Some are written whole, one in part, others not at all: none is lost, and of those that may have been read none
+    comes again as if for the first time."""
+    c, m = connect(), mortal()
+    c.call("queue.create", name="x")
+    items = [str(n) * 150_000 for n in range(6)]
+    for item in items:
+        c.call("queue.put", name="x", item=item)
+    m.send_together(*[("queue.get", {"name": "x", "want": want})] * 5)
+    until(lambda: m.unread() > 150_000)
+    for _ in range(read):
+        m.read_answer()
+    m.kill()
+    mortal.gone()
+    left = c.call("queue.get", name="x", max=100, timeout=0)["items"]
+    back = items.index(left[0]["item"])
+    assert [i["item"] for i in left] == items[back:] and back <= read
+    assert [i.get("redelivered", 0) for i in left][:read - back] == [1] * (read - back)
+    assert "redelivered" not in left[-1] and "redelivered" not in left[-2]
+
+
 @stores
 def test_read_by_an_heir(mpd, connect, mortal, kind):
     """The owner has ended; who inherited its connection owns nothing, but reads: what is undone says that it may have

@@ -248,9 +248,12 @@ static void grants_settle(struct thread *t)
 	}
 }
 
-/* Lines are read in their order: when anything is unread, then certainly the last one. One that another engine wrote may
- * have been read in any case. */
-static bool surely_unread(const struct grant *g, uint64_t from) { return g->line && g->line >= from; }
+/* Lines are read in their order: when anything is unread, then certainly the last one that is written, or written in
+ * part with those before it. One that another engine wrote may have been read in any case. */
+static bool surely_unread(const struct grant *g, const struct channel *ch)
+{
+	return g->line && g->line >= (ch->cut ? ch->lines : ch->written);
+}
 
 /* What it never read was not its: it goes on as if it had not been granted. */
 static bool hold_unread(struct hold *h)
@@ -258,7 +261,7 @@ static bool hold_unread(struct hold *h)
 	struct channel *ch = h->grant.channel;
 	if (!ch)
 		return false;
-	bool certain = surely_unread(&h->grant, ch->written) && core.ops->deserted(ch);
+	bool certain = surely_unread(&h->grant, ch) && core.ops->deserted(ch);
 	grant_sure(&h->grant);
 	h->grant.ops->undo(&h->grant, certain);
 	return true;
@@ -447,6 +450,7 @@ void channel_wrote(struct channel *ch)
 {
 	struct list *n;
 	ch->written = ch->lines;
+	ch->cut = false;
 	while ((n = list_shift(&ch->fresh)))
 		list_push(&ch->sent, n);
 }
@@ -474,21 +478,22 @@ void channel_settle(struct channel *ch)
 }
 
 /* The newest first: so each finds things as it had left them. */
-static void undo_all(struct channel *ch, struct list *grants, uint64_t certain_from)
+static void undo_all(struct channel *ch, struct list *grants)
 {
 	while (!list_empty(grants)) {
 		struct grant *g = LIST_ENTRY(grants->prev, struct grant, by_channel);
 		core.ops->undone(ch, g->line);
 		grant_sure(g);
-		g->ops->undo(g, surely_unread(g, certain_from));
+		g->ops->undo(g, surely_unread(g, ch));
 	}
 }
 
 void channel_gone(struct channel *ch, bool all_read, bool cut)
 {
-	undo_all(ch, &ch->fresh, cut ? ch->lines : 0);
+	ch->cut |= cut;
+	undo_all(ch, &ch->fresh);
 	if (!all_read)
-		undo_all(ch, &ch->sent, cut ? UINT64_MAX : ch->written); /* cut: what is unread may be that alone */
+		undo_all(ch, &ch->sent);
 	channel_read(ch);
 	owner_forget_channel(ch->owner);
 	owner_forget_channel(ch->process);

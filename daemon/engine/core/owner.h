@@ -93,6 +93,7 @@ struct channel {
 	struct list fresh, sent; /* struct grant.by_channel, oldest first */
 	/* Lines of any kind, ever: put into its buffer; written to the end; known to have been read. */
 	uint64_t lines, written, read;
+	bool cut; /* of lines that are not written to the end some bytes are */
 };
 
 void channel_init(struct channel *, pid_t, uid_t);
@@ -108,6 +109,8 @@ bool channel_grants(const struct channel *);
 void channel_grant(struct channel *, struct grant *);
 /* Whether it is worth asking the kernel if all was read. */
 static inline bool channel_unsure(const struct channel *ch) { return !list_empty(&ch->sent); }
+/* Of what was put into its buffer some has been written. */
+static inline void channel_cut(struct channel *ch) { ch->cut = true; }
 /* What was put into its buffer has been written, to the end. */
 void channel_wrote(struct channel *);
 /* All that was written to it was read. */
