@@ -219,7 +219,9 @@ def check_groups():
         [Stage("install", script("tests/install.sh"), "build")],
         [Stage("unit", unit("build"), "build"), Stage("unit asan", unit("build/asan"), "build asan")],
         [Stage("e2e", pytest("build", "-m", "not soak", timeout=600), "build")],
-        [Stage("e2e asan", pytest("build/asan", "-m", "not soak", timeout=900, env=SANITIZER_ENV), "build asan")],
+        # Two at a time: what these are slow at measures nothing, and most of it waits.
+        [Stage("e2e asan", pytest("build/asan", "-m", "not soak", "-n", "2", timeout=900, env=SANITIZER_ENV),
+               "build asan")],
         *pairs(fuzz_stages(20)),
     ]
 
