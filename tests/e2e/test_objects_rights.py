@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from harness import until
 from puppets import connect, refused, waited  # noqa: F401
 from test_protocol import stranger, symbol
 
@@ -121,6 +122,27 @@ def test_how_many_objects(mpd):
     assert answers[:10000] == [{"created": True}] * 10000
     assert answers[10000:] == ["QUOTA", {}, {"created": True}]
     assert mpd.rpc("lock.create", name="roots_own") == {"created": True}
+
+
+def test_how_many_small_ones(mpd):
+    """What the daemon keeps of each counts as well."""
+    puts = [("queue.put", {"name": "q", "items": [0] * 100000})] * 8
+    answers = asked(mpd, *puts, ("queue.size", {"name": "q"}))
+    assert "QUOTA" in answers[2:8] and 200000 <= answers[8]["size"] < 800000
+
+
+def test_what_waits_for_room_counts(mpd):
+    text = "x" * (8 << 20)
+    asked(mpd, ("queue.create", {"name": "q", "maxsize": 1}))
+    with mpd.connect() as conn:
+        conn.call("queue.put", name="~12345/q", item=0)
+        for _ in range(7):
+            conn.request("queue.put", name="~12345/q", item=text)
+        until(lambda: mpd.rpc("queue.stats", name="~12345/q")["putters"] == 7)
+        assert refused(conn, "queue.put", name="~12345/q", item=text).symbol == "QUOTA"
+    until(lambda: mpd.rpc("queue.stats", name="~12345/q")["putters"] == 0)
+    assert [a if isinstance(a, str) else "ok" for a in asked(mpd, *[("queue.put", {"name": "r", "item": text})] * 8)] == [
+        "ok"] * 7 + ["QUOTA"]
 
 
 def test_how_many_bytes_in_queues(mpd):

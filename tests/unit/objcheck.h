@@ -199,7 +199,8 @@ static void check_queue(const struct obj *o)
 	const struct queue *q = (const struct queue *)o;
 	const struct put_want *pw = (const struct put_want *)first_waiter(&q->putters);
 	const struct claim *c;
-	size_t n = 0, bytes = q->bytes, manual = 0;
+	const struct want *w;
+	size_t n = 0, bytes = items_cost(q->nready, q->bytes), manual = 0;
 	check_subject(&q->getters);
 	check_subject(&q->putters);
 	check_subject(&q->joiners);
@@ -207,10 +208,12 @@ static void check_queue(const struct obj *o)
 	LIST_EACH (c, &q->claimed, by_queue) {
 		assert_true(c->item->claim == c && c->item->queue == q && c->item->saved && c->hold.thread);
 		assert_true(!c->manual || map_get(&q->claims, c->hold.token) == c);
-		bytes += c->item->payload->n;
+		bytes += items_cost(1, c->item->payload->n);
 		manual += c->manual;
 		n++;
 	}
+	LIST_EACH (w, &o->wants, by_obj)
+		bytes += w->ops == &queue_put_ops ? ((const struct put_want *)w)->charged : 0;
 	assert_true(n == q->nclaimed && n == o->nholds && bytes == q->all_bytes && manual == q->claims.count);
 	assert_false(subject_waited(&q->getters) && ((q->nready && !q->i.paused) || (q->i.closed && !q->nready)));
 	assert_false(subject_waited(&q->joiners) && queue_unfinished(q) == 0);

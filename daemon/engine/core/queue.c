@@ -29,6 +29,18 @@ static size_t *uid_bytes(uid_t uid)
 	return n;
 }
 
+static void charge(struct queue *q, size_t bytes)
+{
+	q->all_bytes += bytes;
+	*q->uid_bytes += bytes;
+}
+
+static void discharge(struct queue *q, size_t bytes)
+{
+	q->all_bytes -= bytes;
+	*q->uid_bytes -= bytes;
+}
+
 /* --- the order of what is ready -------------------------------------------------------------------------------------- */
 
 static bool before(const struct queue *q, const struct item *a, const struct item *b)
@@ -176,16 +188,13 @@ static void item_enter(struct queue *q, struct item *item, uint64_t id)
 	item->queue = q;
 	item->id = id;
 	item->next = NULL;
-	q->all_bytes += item->payload->n;
-	*q->uid_bytes += item->payload->n;
+	charge(q, items_cost(1, item->payload->n));
 	ready_add(q, item);
 }
 
 static void item_leave(struct item *item)
 {
-	struct queue *q = item->queue;
-	q->all_bytes -= item->payload->n;
-	*q->uid_bytes -= item->payload->n;
+	discharge(item->queue, items_cost(1, item->payload->n));
 	item_free(item);
 }
 
@@ -350,28 +359,45 @@ static enum step fail(int code)
 	return STEP_FAIL;
 }
 
+static bool over_quota(const struct queue *q, size_t more)
+{
+	return q->obj.uid != 0 && q->obj.uid != core.uid && *q->uid_bytes + more > QUEUE_BYTES_PER_UID;
+}
+
+/* Also of what then waits until there is room. */
+static int put_charge(struct queue *q, struct put_want *pw, struct fault *f)
+{
+	size_t cost = items_cost(pw->n, pw->bytes);
+	if (over_quota(q, cost) && pw->want.channel)
+		channel_settle(pw->want.channel);
+	if (over_quota(q, cost)) {
+		fault_set(f, FAULT_QUOTA, "uid %u has %zu bytes in queues; %zu is the most", q->obj.uid,
+			  *q->uid_bytes, QUEUE_BYTES_PER_UID);
+		return fault_data(f, "\"limit\":\"queue bytes\",\"used\":%zu,\"max\":%zu", *q->uid_bytes,
+				  QUEUE_BYTES_PER_UID);
+	}
+	charge(q, cost);
+	pw->charged = cost;
+	return 0;
+}
+
 static enum step put_enter(struct want *w, struct fault *f)
 {
-	const struct put_want *pw = put_of(w);
-	const struct queue *q = queue_of(w->obj);
+	struct put_want *pw = put_of(w);
+	struct queue *q = queue_of(w->obj);
 	if (q->i.maxsize && pw->n > (size_t)q->i.maxsize)
 		return fail(fault_set(f, FAULT_RANGE, "queue %s holds at most %lld items, never %zu", obj_said(w->obj),
 				      (long long)q->i.maxsize, pw->n));
 	if (q->i.max_bytes && pw->bytes > (size_t)q->i.max_bytes)
 		return fail(fault_set(f, FAULT_TOO_LARGE, "queue %s holds at most %lld bytes, never %zu",
 				      obj_said(w->obj), (long long)q->i.max_bytes, pw->bytes));
-	return STEP_WAIT;
+	return put_charge(q, pw, f) ? STEP_FAIL : STEP_WAIT;
 }
 
 static bool put_fits(const struct queue *q, const struct put_want *pw)
 {
 	return (!q->i.maxsize || q->nready + pw->n <= (size_t)q->i.maxsize) &&
 	       (!q->i.max_bytes || q->bytes + pw->bytes <= (size_t)q->i.max_bytes);
-}
-
-static bool over_quota(const struct queue *q, size_t more)
-{
-	return q->obj.uid != 0 && q->obj.uid != core.uid && *q->uid_bytes + more > QUEUE_BYTES_PER_UID;
 }
 
 static enum step put_attempt(struct want *w, struct fault *f)
@@ -382,14 +408,6 @@ static enum step put_attempt(struct want *w, struct fault *f)
 		return fail(fault_set(f, FAULT_CLOSED, "queue %s is closed", obj_said(w->obj)));
 	if (!put_fits(q, pw))
 		return STEP_WAIT;
-	if (over_quota(q, pw->bytes) && w->channel)
-		channel_settle(w->channel);
-	if (over_quota(q, pw->bytes)) {
-		fault_set(f, FAULT_QUOTA, "uid %u has %zu bytes in queues; %zu is the most", q->obj.uid,
-			  *q->uid_bytes, QUEUE_BYTES_PER_UID);
-		return fail(fault_data(f, "\"limit\":\"queue bytes\",\"used\":%zu,\"max\":%zu",
-				       *q->uid_bytes, QUEUE_BYTES_PER_UID));
-	}
 	pw->first = q->i.next_id;
 	while (pw->items) {
 		struct item *item = pw->items;
@@ -408,7 +426,11 @@ static enum step put_expire(struct want *w, struct fault *f)
 	return fail(fault_data(f, "\"depth\":%zu,\"size\":%zu", w->obj->nwants, q->nready));
 }
 
-static void put_done(struct want *w) { items_free(put_of(w)->items); }
+static void put_done(struct want *w)
+{
+	discharge(queue_of(w->obj), put_of(w)->charged);
+	items_free(put_of(w)->items);
+}
 
 static struct subject *put_subject(const struct want *w) { return &queue_of(w->obj)->putters; }
 

@@ -15,7 +15,7 @@
 #include "daemon/engine/core/obj.h"
 #include "daemon/engine/core/payload.h"
 
-#define QUEUE_BYTES_PER_UID ((size_t)64 << 20) /* of users who are not admins */
+#define QUEUE_BYTES_PER_UID ((size_t)64 << 20) /* with what each item costs; of users who are not admins */
 #define QUEUE_DELIVERIES 5
 #define QUEUE_GET_BYTES ((size_t)1 << 20) /* who gets many gets no more of them after these */
 
@@ -76,6 +76,7 @@ struct put_want {
 	struct want want;
 	struct item *items; /* by item.next; the queue's once it is granted */
 	size_t n, bytes;
+	size_t charged; /* to the queue's user, until they are the queue's */
 	bool many;
 	uint64_t first; /* granted: the id of the first one, the others follow */
 };
@@ -87,6 +88,9 @@ struct get_want {
 	size_t max;
 	struct claim *got; /* granted: by claim.next, at least one */
 };
+
+/* What N items of together BYTES are charged to the queue's user. */
+static inline size_t items_cost(size_t n, size_t bytes) { return n * sizeof(struct item) + bytes; }
 
 extern const struct want_ops queue_put_ops, queue_get_ops, queue_join_ops;
 
