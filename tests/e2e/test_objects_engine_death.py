@@ -16,6 +16,7 @@ import time
 import pytest
 from harness import PATIENCE, SLOW, Client, RpcError, children_of, figure, until
 from test_engine_death import Points, Scenario, build_syskill, engine_with_a_door
+from test_objects_death import Mortal
 
 BLOAT = 1 << 20  # bytes, with which a journal is compacted
 
@@ -229,6 +230,17 @@ class Compaction(Objects):
             self.expect("compactions", self.mpd.rpc("mpd.stats")["journal"]["compactions"] > 0, True)
 
 
+def stopped_successor(mpd):
+    """Kills the engine (which came in through engine_with_a_door()); the next one is stopped before its first call."""
+    hold = mpd.dir / "s.hold"
+    hold.touch()
+    first = mpd.kill_engine()
+    second = until(lambda: next((s.pid for s in children_of(mpd.pid) if s.comm == "mpd-engine" and s.state == "T"
+                                 and s.pid != first), None), what="a stopped new engine")
+    hold.unlink()
+    return second
+
+
 class Recovery(Objects):
     """The one that dies is the successor of one that has died: from its first system call on, through the replay."""
 
@@ -237,13 +249,7 @@ class Recovery(Objects):
         self.permits()
         self.items()
         self.lost.call("lock.acquire", name="lost")
-        hold = self.mpd.dir / "s.hold"
-        hold.touch()
-        first = self.mpd.kill_engine()
-        self.earlier_deaths = 1
-        self.second = until(lambda: next((s.pid for s in children_of(self.mpd.pid) if s.comm == "mpd-engine"
-                                          and s.state == "T" and s.pid != first), None), what="a stopped new engine")
-        hold.unlink()
+        self.earlier_deaths, self.second = 1, stopped_successor(self.mpd)
         return self.second
 
     def run(self):
@@ -262,6 +268,37 @@ def test_death_between_every_two_system_calls(make_mpd, tmp_path, scenario, step
     figure(f"{scenario.__name__}: the engine was killed at {points.tested} of its system calls (every {step}.)")
     assert not points.failures, "\n".join(points.failures)
     assert points.tested >= 150 / step, "the scenario is too short to mean anything"
+
+
+@pytest.mark.parametrize("session", [False, True], ids=["process", "session"])
+def test_death_while_no_engine_lives(make_mpd, tmp_path, session):
+    """The next engine finds that they are gone."""
+    mpd = make_mpd(args=["--engine", engine_with_a_door(tmp_path)])
+    m, owner = Mortal(mpd), {} if session else {"owner": "process"}
+    if session:
+        m.hello()
+    m.call("lock.acquire", name="lock", **owner)
+    m.call("semaphore.acquire", name="permits", value=2, n=2, **owner)
+    m.call("barrier.register", name="barrier", parties=2, **owner)
+    m.call("event.create", name="event", ephemeral=True)
+    m.call("event.set", name="event", **owner)
+    m.call("pipe.create", name="pipe")
+    m.call("pipe.hold", name="pipe:1", **owner)
+    m.call("queue.put", name="items", items=["it", "other"])
+    m.call("queue.get", name="items", ack="manual", **owner)
+    second = stopped_successor(mpd)
+    m.kill()
+    os.kill(second, signal.SIGCONT)
+    with mpd.connect() as c:
+        assert c.call("lock.acquire", name="lock", timeout=PATIENCE)["abandoned"]["pid"] == m.pid
+        assert c.call("semaphore.acquire", name="permits", n=2, timeout=PATIENCE)["value"] == 0
+        broken = c.call("barrier.info", name="barrier")
+        assert (broken["cause"], broken["who"]["pid"]) == ("death", m.pid)
+        assert c.call("event.is_set", name="event") == {"set": False}
+        assert mpd.rpc_error("pipe.recv", name="pipe:0", timeout=0).symbol == "EOF"
+        items = c.call("queue.get", name="items", max=9)["items"]
+        assert [(i["item"], i.get("redelivered")) for i in items] == [("it", 1), ("other", None)]
+    m.close()
 
 
 # --- under load -----------------------------------------------------------------------------------------------------
