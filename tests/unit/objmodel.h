@@ -235,6 +235,8 @@ static bool mhold_undo(struct mhold *h)
 	h->client = -1;
 	if (h->loan && s->there && s->incarnation == h->incarnation)
 		s->number = slots[h->slot].b & SEM_BOUNDED ? MIN(s->number + h->count, slots[h->slot].a) : s->number + h->count;
+	if (slots[h->slot].kind == KIND_EVENT)
+		return false;
 	if (is_mutex(h->slot) && h->unsure < h->count) {
 		h->count -= h->unsure;
 		h->unsure = 0;
@@ -288,13 +290,27 @@ static void model_gone(int client, bool all)
 	model.open[client] = false;
 }
 
+/* What another engine has granted it, it may have read of or not. */
+static void doubt_all(int client)
+{
+	for (size_t i = 0; i < model.nholds; i++) {
+		struct mhold *h = &model.holds[i];
+		if (!h->loan && !h->orphan && h->client < 0 && same_owner(h->who, conn_of(client))) {
+			h->client = client;
+			h->sent = false;
+		}
+	}
+}
+
 /* What the driver has done to the clients' connections and processes. */
 static void model_clients(void)
 {
 	for (int i = 0; i < CLIENTS; i++) {
 		const struct client *c = &clients[i];
 		if (c->open && !model.open[i]) {
-			if (!(model.grace[i] && model.pids[i] == c->pid))
+			if (model.grace[i] && model.pids[i] == c->pid)
+				doubt_all(i);
+			else
 				model.conns[i] = ++model.incarnations;
 			model.grace[i] = 0;
 			model.pids[i] = c->pid;

@@ -127,6 +127,7 @@ struct thing {
 	bool committed; /* ... and is in the journal */
 	bool settled;   /* acknowledged, or read by one who thereby owns it, or its object is gone */
 	bool may_go;    /* an engine died between its answer and the client's word about it */
+	bool left;      /* who was to read of it has hung up in this turn, and may come back with its session */
 	bool seen;      /* by the check that is under way */
 	bool read;      /* by one who was not told that it might come twice */
 };
@@ -214,13 +215,17 @@ static void client_reads(struct client *c)
 		}
 }
 
-static void deliveries_forget(const struct client *c)
+static void deliveries_forget(const struct client *c, bool session)
 {
 	for (size_t i = 0; i < ndeliveries;)
-		if (deliveries[i].client == c)
+		if (deliveries[i].client == c) {
+			struct thing *t = thing_find(deliveries[i].number);
+			if (t)
+				t->left |= session;
 			delivery_drop(i);
-		else
+		} else {
 			i++;
+		}
 }
 
 /* --- who lives ---------------------------------------------------------------------------------------------------- */
@@ -283,7 +288,7 @@ static void client_hangs_up(struct client *c, bool cut)
 	asks_drop(c);
 	cut = cut && c->channel.written < c->channel.lines;
 	channel_gone(&c->channel, !cut && c->read == c->channel.written, cut);
-	deliveries_forget(c);
+	deliveries_forget(c, c->session);
 	c->open = false;
 }
 
@@ -1093,8 +1098,10 @@ static void step_turn(void)
 	objworld_turn();
 	steps.committed = objworld.n;
 	steps.committed_tokens = steps.tokens;
-	for (size_t i = 0; i < nthings; i++)
+	for (size_t i = 0; i < nthings; i++) {
 		things[i].committed |= things[i].in;
+		things[i].left = false;
+	}
 	if (objworld.n > RECORDS_MAX)
 		compact();
 	for (size_t i = 0; i < CLIENTS; i++)
@@ -1123,10 +1130,12 @@ static void step_cancel(const struct move *s)
 static void things_crash(void)
 {
 	for (size_t i = 0; i < nthings;)
-		if (things[i].committed)
+		if (things[i].committed) {
+			things[i].may_go |= things[i].left;
 			i++;
-		else
+		} else {
 			things[i] = things[--nthings];
+		}
 	for (size_t i = 0; i < ndeliveries; i++) {
 		struct thing *t = thing_find(deliveries[i].number);
 		if (t && deliveries[i].client->session)
