@@ -6,7 +6,10 @@ who asks gets an answer that it can read.
 import os
 import signal
 
-from harness import PATIENCE
+import time
+
+import pytest
+from harness import PATIENCE, SLOW, figure
 
 
 def reverse(number):
@@ -84,3 +87,14 @@ def test_an_answer_that_is_too_long_is_refused(mpd):
             conn.recv()
         assert mpd.rpc_error("object.list").symbol == "TOO_LARGE"
         assert len(conn.call("object.list", pattern="*-4711")["objects"]) == 1
+
+
+@pytest.mark.skipif(SLOW != 1, reason="figures of a slowed-down build say nothing")
+def test_the_longest_list_is_sorted_in_a_moment(mpd):
+    engine = mpd.engine_pid()
+    long_list(mpd, 1900000)
+    assert mpd.rpc_error("list.repeat", name="l", n=2).symbol == "TOO_LARGE"
+    begin = time.monotonic()
+    mpd.rpc("list.sort", name="l")
+    figure(f"a list of 1 900 000 numbers is sorted in {time.monotonic() - begin:.2f} s")
+    assert mpd.engine_pid() == engine
