@@ -513,8 +513,8 @@ static enum step join_attempt(struct want *w, struct fault *f)
 static enum step join_expire(struct want *w, struct fault *f)
 {
 	size_t n = queue_unfinished(queue_of(w->obj));
-	fault_set(f, w->timeout ? FAULT_TIMEOUT : FAULT_WOULD_BLOCK, "queue %s: %zu items are not done",
-		  obj_said(w->obj), n);
+	fault_set(f, w->timeout ? FAULT_TIMEOUT : FAULT_WOULD_BLOCK, "queue %s: %zu item%s not done",
+		  obj_said(w->obj), n, n == 1 ? " is" : "s are");
 	return fail(fault_data(f, "\"unfinished\":%zu,\"waited\":%.3f", n,
 			       (double)(core.now - w->since) / (double)NSEC_PER_SEC));
 }

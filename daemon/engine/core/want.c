@@ -141,21 +141,25 @@ static void waiter_ended(struct waiter *waiter)
 /* Who waits before others that are not granted either, or holds what is wanted: for the fault's data. */
 static void time_over(const struct want *w, struct fault *f)
 {
-	AUTO_BUF owner = BUF_INIT;
+	AUTO_BUF owner = BUF_INIT, held = BUF_INIT;
 	const struct hold *h = LIST_FIRST(&w->obj->holds, struct hold, by_obj);
 	size_t depth = w->obj->nwants - (w->timeout != 0 && w->obj->nwants > 0);
 	double waited = (double)(core.now - w->since) / (double)NSEC_PER_SEC;
 	if (h && h->thread && !h->inside) {
 		buf_puts(&owner, ",\"owner\":");
 		who_put(&owner, h->thread);
+		buf_puts(&held, ", held by ");
+		who_say(&held, h->thread);
+		if (w->obj->nholds > 1)
+			buf_printf(&held, " and %zu more", w->obj->nholds - 1);
 	}
 	deadlock_put(w, &owner);
 	if (w->timeout == 0)
-		fault_set(f, FAULT_WOULD_BLOCK, "%s.%s %s: it would have to wait", w->obj->class->name,
-			  w->ops->what, obj_said(w->obj));
+		fault_set(f, FAULT_WOULD_BLOCK, "%s.%s %s: it would have to wait%s", w->obj->class->name,
+			  w->ops->what, obj_said(w->obj), buf_str(&held));
 	else
-		fault_set(f, FAULT_TIMEOUT, "%s.%s %s: not within %.3g s", w->obj->class->name, w->ops->what,
-			  obj_said(w->obj), waited);
+		fault_set(f, FAULT_TIMEOUT, "%s.%s %s: not within %.3g s%s", w->obj->class->name, w->ops->what,
+			  obj_said(w->obj), waited, buf_str(&held));
 	fault_data(f, "\"waited\":%.3f,\"depth\":%zu%s", waited, depth, buf_str(&owner));
 }
 
