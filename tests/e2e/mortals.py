@@ -101,6 +101,12 @@ def lock(p):
     p.mine("lock.release")
 
 
+def holder(p):
+    """One who holds a lock until it is killed."""
+    p.mine("lock.acquire")
+    signal.pause()
+
+
 def rlock(p):
     depth = p.random.randrange(1, 4)
     for _ in range(depth):
@@ -194,8 +200,8 @@ def pipe(p):
         p.mine("pipe.recv", name=f"{p.name}:0")
 
 
-GAMES = {game.__name__: game for game in (lock, rlock, value, semaphore, event, condition, barrier, auto, manual,
-                                          joinable, pipe)}
+GAMES = {game.__name__: game for game in (lock, holder, rlock, value, semaphore, event, condition, barrier, auto,
+                                          manual, joinable, pipe)}
 ENDS = ("CLOSED", "EOF", "BROKEN_PIPE")  # of games
 
 
