@@ -231,9 +231,12 @@ int obj_find(const struct asker *who, struct span name, enum obj_kind kind, unsi
 		return code;
 	struct obj *o = obj_meant(who, &p);
 	code = o ? obj_check(who, o, name, kind, rights, f) : no_such(name, kind, f);
-	if (!code)
-		*ret = o;
-	return code;
+	if (code)
+		return code;
+	if (kind != KIND_ANY) /* by one of its verbs */
+		obj_used(o);
+	*ret = o;
+	return 0;
 }
 
 /* --- beginnings and ends -------------------------------------------------------------------------------------------- */
@@ -754,7 +757,7 @@ int obj_load(struct span body)
 		return -1;
 	memcpy(&i, body.p, sizeof(i));
 	body = (struct span){body.p + sizeof(i), body.n - sizeof(i)};
-	if (i.id == 0 || i.id > CORE_ID_MAX || i.kind == 0 || i.kind >= KIND_COUNT || !classes[i.kind] || i.nkey <= 4 || i.nkey > KEY_MAX ||
+	if (i.id == 0 || i.id >= CORE_ID_MAX || i.kind == 0 || i.kind >= KIND_COUNT || !classes[i.kind] || i.nkey <= 4 || i.nkey > KEY_MAX ||
 	    i.nkey > body.n || i.ttl_idle < 0 || !name_valid((struct span){body.p + 4, i.nkey - 4}))
 		return -1;
 	struct span key = {body.p, i.nkey}, image = {body.p + i.nkey, body.n - i.nkey};
@@ -783,7 +786,7 @@ int obj_load_gone(struct span body)
 	struct obj *o = obj_by_id(id);
 	if (o)
 		obj_remove(o);
-	core.next_obj = MAX(core.next_obj, MIN(id, CORE_ID_MAX) + 1);
+	core.next_obj = MAX(core.next_obj, MIN(id, CORE_ID_MAX - 1) + 1);
 	return 0;
 }
 

@@ -574,7 +574,7 @@ int owner_load(struct span body)
 	if (body.n != sizeof(i))
 		return -1;
 	memcpy(&i, body.p, sizeof(i));
-	if (i.id == 0 || i.kind < OWNER_CONN || i.kind > OWNER_LEASE || i.client[sizeof(i.client) - 1] || i.pid < 0)
+	if (i.id == 0 || i.id >= CORE_ID_MAX || i.kind < OWNER_CONN || i.kind > OWNER_LEASE || i.client[sizeof(i.client) - 1] || i.pid < 0)
 		return -1;
 	struct owner *o = owner_by_id(i.id);
 	if (o) {
