@@ -324,7 +324,7 @@ static void check_things(void)
 	}
 }
 
-static void check_all(void)
+MAYBE void check_all(void)
 {
 	const struct obj *o;
 	assert_true(list_empty(&core.ready) && list_empty(&core.dead_objs) && list_empty(&core.dirty_parts));
@@ -363,21 +363,21 @@ static void forget_next(struct objworld_record *r)
 		memset((char *)(uintptr_t)r->body.p + sizeof(i) + i.nkey, 0, sizeof(uint64_t));
 }
 
-/* Without the next numbers, of which the journal may know fewer: those that nobody has heard of. */
+/* Of objects and owners. Without the next numbers, of which the journal may know fewer: those that nobody has heard of. */
 static struct image image_take(void)
 {
 	struct image image;
-	const __typeof__(objworld) journal = objworld;
+	const __typeof__(objworld) before = objworld;
 	objworld.v = NULL;
 	objworld.n = objworld.room = 0;
 	core_save_all();
 	image = (struct image){objworld.v, 0};
 	for (size_t i = 0; i < objworld.n; i++)
-		if (objworld.v[i].type == JOURNAL_TOKENS)
+		if (objworld.v[i].type == JOURNAL_TOKENS || objworld.v[i].type < JOURNAL_OWNER)
 			free((char *)objworld.v[i].body.p);
 		else
 			image.v[image.n++] = objworld.v[i];
-	objworld = journal;
+	objworld = before;
 	for (size_t i = 0; i < image.n; i++)
 		forget_next(&image.v[i]);
 	qsort(image.v, image.n, sizeof(*image.v), record_order);
@@ -401,7 +401,7 @@ static void image_compare(const struct image *a, const struct image *b)
 }
 
 /* A second core replays the journal, as far as nothing is done about it yet, and has what the first one has. */
-static void check_replay(void)
+MAYBE void check_replay(void)
 {
 	struct image here = image_take(), there;
 	const struct core live = core;
