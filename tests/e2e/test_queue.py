@@ -218,6 +218,20 @@ def test_without_a_place_for_dead_letters_nothing_is_lost(mpd, connect):
         c.call("queue.nack", name="q", claim=item["claim"])
 
 
+def test_letters_in_letters_have_an_end(mpd, connect):
+    c, sizes = connect(), lambda: [mpd.rpc("queue.size", name=name)["size"] for name in "ab"]
+    for name, other in ("ab", "ba"):
+        c.call("queue.create", name=name, dead_letter=other, max_deliveries=1)
+    c.call("queue.put", name="a", item=1)
+    for _ in range(40):
+        name = "ab"[sizes()[1]]
+        item = c.call("queue.get", name=name, ack="manual", timeout=0)
+        c.call("queue.nack", name=name, claim=item["claim"])
+    before = sizes()
+    mpd.kill_engine()
+    assert sum(before) == 1 and sizes() == before
+
+
 def test_joins(mpd, connect):
     c, worker, waiter = connect(), connect(), connect()
     create(c, joinable=True)

@@ -299,6 +299,7 @@ static struct queue *dead_queue(const struct queue *q, struct fault *f)
 static bool item_dies(struct item *item, const char *reason, const struct death *how)
 {
 	static struct buf letter;
+	struct scan_error deep; /* one in one in one ... */
 	struct fault f;
 	struct queue *q = item->queue;
 	if (!q->i.max_deliveries || item->redelivered + 1 < q->i.max_deliveries)
@@ -306,7 +307,8 @@ static bool item_dies(struct item *item, const char *reason, const struct death 
 	struct queue *dead = dead_queue(q, &f);
 	buf_clear(&letter, 65536);
 	put_letter(&letter, item, reason, how);
-	struct item *copy = dead && !letter.failed ? item_new(buf_view(&letter), false, item->priority) : NULL;
+	bool fits = dead && !letter.failed && scan_check(buf_view(&letter), NULL, &deep) == 0;
+	struct item *copy = fits ? item_new(buf_view(&letter), false, item->priority) : NULL;
 	if (!copy)
 		return false;
 	item_enter(dead, copy, dead->i.next_id++);
