@@ -7,10 +7,7 @@ int data_find(const struct req *r, struct span name, enum obj_kind kind, struct 
 {
 	struct asker asker = asker_of(r->conn);
 	engine_now();
-	int code = obj_find(&asker, name, kind, RIGHT_LOOK, ret, f);
-	if (!code)
-		obj_used(*ret);
-	return code;
+	return obj_find(&asker, name, kind, RIGHT_LOOK, ret, f);
 }
 
 int data_target(const struct req *r, struct span name, enum obj_kind kind, struct span fence, bool may_make,
@@ -21,8 +18,6 @@ int data_target(const struct req *r, struct span name, enum obj_kind kind, struc
 	int code = fence_check(&asker, fence, f);
 	if (!code)
 		code = obj_get(&asker, name, kind, may_make, &ret->obj, &ret->made, f);
-	if (!code)
-		obj_used(ret->obj);
 	return code;
 }
 

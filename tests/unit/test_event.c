@@ -68,6 +68,22 @@ static void set_while_one_lives(void **state)
 	turn();
 }
 
+/* Who asks uses it, though nothing is held and nobody waits. */
+static void idle_is_not_asked_for(void **state)
+{
+	(void)state;
+	struct obj *o;
+	event_new(false);
+	event()->obj.ttl_idle = 2 * SEC;
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(obj_find(&objworld_asker, SPAN("e"), KIND_EVENT, RIGHT_LOOK, &o, &fault), 0);
+		pass(SEC);
+	}
+	assert_non_null(objworld_find("e")); /* which only looks whether it is there */
+	pass(SEC);
+	assert_null(objworld_find("e"));
+}
+
 static void any_image(void **state)
 {
 	(void)state;
@@ -77,6 +93,7 @@ static void any_image(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(a_moment_is_enough), TEST(set_while_one_lives), TEST(any_image)};
+	const struct CMUnitTest tests[] = {TEST(a_moment_is_enough), TEST(set_while_one_lives),
+					   TEST(idle_is_not_asked_for), TEST(any_image)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
