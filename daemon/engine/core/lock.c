@@ -212,7 +212,14 @@ void mutex_undo(struct hold *h, bool certain)
 
 /* --- the journal, and what is told --------------------------------------------------------------------------------- */
 
-void mutex_load_hold(struct hold *h) { obj_mutex(h->obj)->hold = h; }
+/* There is one: of two, whose end between them is damaged, the later. */
+void mutex_load_hold(struct hold *h)
+{
+	struct mutex *m = obj_mutex(h->obj);
+	if (m->hold && m->hold != h)
+		hold_end(m->hold);
+	m->hold = h;
+}
 
 void mutex_drop_hold(struct hold *h)
 {
