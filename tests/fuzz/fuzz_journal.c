@@ -2,11 +2,13 @@
 /*
  * Any bytes as a journal, replayed into the core, which then hears of some processes from a keeper, settles, lets time
  * pass and saves. The first byte says what they are: a whole journal, or changes of a good one, {where, what}, with the
- * checksums put right again or not.
+ * checksums put right again or not. Whatever objects and owners are there then, their records bring them back.
  */
+#define OBJWORLD_ALONE
 #include "common/planmake.h"
 #include "daemon/engine/core/core.h"
 #include "daemon/engine/journal.c"
+#include "tests/unit/objcheck.h"
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -20,7 +22,22 @@ static void on_proc(const struct proc *p) { (void)p; }
 static void on_signal(const struct proc *p, int signo, enum link_scope scope) { (void)p, (void)signo, (void)scope; }
 static void on_event(const struct proc *p, const struct inst *t, const char *what) { (void)p, (void)t, (void)what; }
 
-static const struct core_ops ops = {.spawn = on_proc,
+static int on_watch(struct owner *o, struct channel *ch)
+{
+	(void)ch;
+	return o->i.pid % 4 ? 0 : -1;
+}
+static void on_tokens(uint64_t ceiling) { (void)ceiling; }
+
+static const struct core_ops ops = {.watch = on_watch,
+				    .unwatch = objworld_unwatch,
+				    .all_read = objworld_all_read,
+				    .deserted = objworld_deserted,
+				    .undone = objworld_undone,
+				    .death = objworld_death,
+				    .failed = objworld_failed,
+				    .tokens = on_tokens,
+				    .spawn = on_proc,
 				    .signal = on_signal,
 				    .kill_tree = on_proc,
 				    .release = on_proc,
@@ -100,9 +117,33 @@ static struct link_msg exited(uint64_t id, int status)
 					    .end = NOW}};
 }
 
+/* Leaves the records of some steps with objects of all kinds in objworld. */
+static void make_objects(void)
+{
+	uint64_t dice = 1;
+	steps_begin();
+	for (size_t i = 0; i < 300; i++) {
+		struct move m = {.op = i % 8 == 7 ? OP_TURN : OP_CALL, .slot = (uint8_t)(i % SLOTS)};
+		dice = dice * 6364136223846793005u + 1442695040888963407u;
+		m.who = (uint8_t)(dice >> 32);
+		m.verb = (uint8_t)(dice >> 40);
+		m.arg = (uint8_t)((dice >> 48) % 8 == 6 ? 0 : dice >> 48); /* nothing large */
+		m.how = (uint8_t)(dice >> 56 & 7);
+		step(&m);
+	}
+	step_turn();
+	for (size_t i = 0; i < CLIENTS; i++)
+		asks_drop(&clients[i]);
+	for (size_t i = 0; i < CLIENTS; i++)
+		channel_read(&clients[i].channel);
+	step_turn();
+	core_done();
+}
+
 /* A good journal, in which there is some of everything. */
 static void make_good(void)
 {
+	make_objects();
 	int fd = memfd_create("good", MFD_CLOEXEC);
 	begin();
 	journal_open(fd, NULL, NULL);
@@ -123,6 +164,8 @@ static void make_good(void)
 	inst_event(inst_find(SPAN("one")), INST_EV_RESTART);
 	core_save();
 	core_save_all();
+	for (size_t i = 0; i < objworld.n; i++)
+		journal_add2(objworld.v[i].type, objworld.v[i].body.p, objworld.v[i].body.n, NULL, 0);
 	buf_put(&good, journal.p, journal.end);
 	atomic_store(&((struct head *)(void *)good.p)->tail, journal.end);
 	journal_close();
@@ -175,6 +218,11 @@ static void look(void)
 {
 	static struct buf out;
 	struct proc *p;
+	const struct obj *o;
+	LIST_EACH (o, &core.all_objs, by_all) {
+		buf_clear(&out, 1 << 16);
+		obj_put_info(&out, o, 0);
+	}
 	LIST_EACH (p, &core.procs, by_all) {
 		buf_clear(&out, 1 << 16);
 		proc_reason(p, &out);
@@ -207,6 +255,28 @@ static void live(uint8_t told)
 	look();
 }
 
+/* Another core makes the same of the records of this one, and refuses none. */
+static void replay_again(void)
+{
+	const struct core_ops *own = core.ops;
+	const nsec_t now = core.now;
+	core.ops = &objworld_ops;
+	objworld_forget();
+	core_save_all();
+	struct image here = image_take(), there;
+	core.ops = own;
+	core_done();
+	core_init(&objworld_ops, now);
+	for (size_t i = 0; i < objworld.n; i++)
+		if (objworld.v[i].type >= JOURNAL_OWNER && core_load(objworld.v[i].type, objworld.v[i].body))
+			fail_msg("record %zu of type %d is refused", i, (int)objworld.v[i].type);
+	core.replayed = true;
+	there = image_take();
+	image_compare(&here, &there);
+	image_free(&here);
+	image_free(&there);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!good.len) {
@@ -226,8 +296,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		live(data[1]);
 		journal_commit();
 		core_save_all();
+		journal_close();
+		core_save();
+		replay_again();
+	} else {
+		journal_close();
 	}
-	journal_close();
 	core_done();
 	return 0;
 }
