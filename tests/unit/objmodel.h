@@ -433,10 +433,6 @@ static void model_wait(struct mwait w, nsec_t timeout)
 	struct mhold *h = holder(w.slot);
 	bool overtakes = slots[w.slot].kind == KIND_EVENT ||
 			 (slots[w.slot].kind == KIND_RLOCK && h && !h->orphan && same_party(h->who, w.who));
-	if (real->real && real->is.code == FAULT_OVERLOADED) {
-		tell_code(w.serial, FAULT_OVERLOADED);
-		return;
-	}
 	if ((overtakes || !waited_for(w.slot)) && wait_try(&w))
 		return;
 	w.deadline = timeout == 0 ? 0 : timeout == NSEC_NEVER ? NSEC_NEVER : core.now + timeout;
@@ -606,6 +602,8 @@ static void model_call(const struct move *m)
 			  .unanswered = m->how & HOW_UNANSWERED && m->how & 128};
 	if (clients[client].uid != 1000 && slots[slot].mode == 0700)
 		tell_code(steps.serial, FAULT_NOT_FOUND);
+	else if (told_of(steps.serial)->is.code == FAULT_OVERLOADED)
+		tell_code(steps.serial, FAULT_OVERLOADED);
 	else if (!pid_alive(who.process ? (pid_t)who.id : clients[client].pid))
 		tell_code(steps.serial, FAULT_LOST);
 	else

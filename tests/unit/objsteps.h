@@ -378,21 +378,20 @@ static void ask_failed(struct want *w, const struct fault *f)
 	a->client = NULL;
 }
 
+/* NULL: there is no place to wait. */
+static struct ask *ask_free(void)
+{
+	for (size_t i = 0; i < ASKS; i++)
+		if (!asks[i].client)
+			return &asks[i];
+	return NULL;
+}
+
 /* As call_run() does it; the want has its ops, and what its kind needs. */
 static void run(struct call *c, struct want *w)
 {
 	struct want *parked = NULL;
-	struct ask *a = asks;
-	while (a < asks + ASKS && a->client)
-		a++;
-	if (a == asks + ASKS) { /* there is no place to wait */
-		if (w->ops->done)
-			w->ops->done(w);
-		thread_unused(c->thread);
-		things_undo(c->first, c->n);
-		c->told.code = FAULT_OVERLOADED;
-		return;
-	}
+	struct ask *a = ask_free();
 	*a = (struct ask){.client = c->client,
 			  .verb = c->verb,
 			  .slot = c->slot,
@@ -1073,6 +1072,8 @@ static void step_call(const struct move *s)
 		client_connect(c.client);
 	c.verb = verb_of(slots[c.slot].kind, s->verb);
 	c.told.code = call_find(&c);
+	if (!c.told.code && !ask_free())
+		c.told.code = FAULT_OVERLOADED;
 	if (!c.told.code)
 		c.told.code = call_thread(&c, s);
 	if (c.told.code) {
