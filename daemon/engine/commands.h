@@ -5,7 +5,7 @@
 
 #include "daemon/engine/rpc.h"
 
-#define CMD(sym, ...) int cmd_##sym(struct req *, const void *args, struct fault *) __attribute__((weak));
+#define CMD(sym, ...) int cmd_##sym(struct req *, const void *args, struct fault *);
 #define ARG(...)
 #define END(sym)
 #include "common/api.def"

@@ -122,7 +122,7 @@ const char *obj_said(const struct obj *o) { return obj_name(o, o->uid); }
 enum obj_kind obj_kind_of(struct span name)
 {
 	for (int k = 1; k < KIND_COUNT; k++)
-		if (classes[k] && span_is(name, classes[k]->name))
+		if (span_is(name, classes[k]->name))
 			return (enum obj_kind)k;
 	return KIND_ANY;
 }
@@ -757,7 +757,7 @@ int obj_load(struct span body)
 		return -1;
 	memcpy(&i, body.p, sizeof(i));
 	body = (struct span){body.p + sizeof(i), body.n - sizeof(i)};
-	if (i.id == 0 || i.id >= CORE_ID_MAX || i.kind == 0 || i.kind >= KIND_COUNT || !classes[i.kind] || i.nkey <= 4 || i.nkey > KEY_MAX ||
+	if (i.id == 0 || i.id >= CORE_ID_MAX || i.kind == 0 || i.kind >= KIND_COUNT || i.nkey <= 4 || i.nkey > KEY_MAX ||
 	    i.nkey > body.n || i.ttl_idle < 0 || !name_valid((struct span){body.p + 4, i.nkey - 4}))
 		return -1;
 	struct span key = {body.p, i.nkey}, image = {body.p + i.nkey, body.n - i.nkey};
