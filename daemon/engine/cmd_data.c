@@ -15,7 +15,8 @@ int data_target(const struct req *r, struct span name, enum obj_kind kind, struc
 {
 	struct asker asker = asker_of(r->conn);
 	engine_now();
-	int code = fence_check(&asker, fence, f);
+	struct fence now;
+	int code = fence_check(&asker, fence, &now, f);
 	if (!code)
 		code = obj_get(&asker, name, kind, may_make, &ret->obj, &ret->made, f);
 	return code;

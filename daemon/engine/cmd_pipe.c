@@ -78,7 +78,7 @@ int cmd_pipe_send(struct req *r, const void *args, struct fault *f)
 	if (!code)
 		code = pipe_may(p, end, true, f);
 	if (!code)
-		code = fence_check(&asker, a->fence, f);
+		code = fence_check(&asker, a->fence, &w.want.fence, f);
 	if (!code)
 		code = call_thread(r, &who, &w.want.thread, f);
 	if (code)

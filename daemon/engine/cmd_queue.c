@@ -24,7 +24,8 @@ static int find(const struct req *r, struct span name, unsigned rights, bool sim
 	return 0;
 }
 
-/* --- creation ---------------------------------------------------------------------------------------------------------- */
+/* --- creation
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static struct queue_image shape_of(const struct args_queue_create *a)
 {
@@ -72,7 +73,8 @@ int queue_make(const struct asker *who, const void *args, bool *ret_created, str
 
 int cmd_queue_create(struct req *r, const void *args, struct fault *f) { return create_by(queue_make, r, args, f); }
 
-/* --- put ----------------------------------------------------------------------------------------------------------------- */
+/* --- put
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static int add_item(struct put_want *w, struct item ***link, struct span text, bool raw, int64_t priority,
 		    struct fault *f)
@@ -132,17 +134,17 @@ static void answer_put(struct want *want)
 	reply_end(r);
 }
 
-static int put_find(const struct req *r, const struct args_queue_put *a, struct obj **ret, struct fault *f)
+static int put_find(const struct req *r, const struct args_queue_put *a, struct want *w, struct fault *f)
 {
 	struct asker asker = asker_of(r->conn);
-	int code = fence_check(&asker, a->fence, f);
+	int code = fence_check(&asker, a->fence, &w->fence, f);
 	if (!code)
-		code = obj_get(&asker, a->name, KIND_QUEUE, !a->no_create, ret, NULL, f);
+		code = obj_get(&asker, a->name, KIND_QUEUE, !a->no_create, &w->obj, NULL, f);
 	if (code)
 		return code;
-	if (GIVEN(a, queue_put, priority) && !queue_of(*ret)->i.priority)
+	if (GIVEN(a, queue_put, priority) && !queue_of(w->obj)->i.priority)
 		return fault_set(f, FAULT_PARAMS, "priority: queue %s has none (it was not created with priority)",
-				 obj_said(*ret));
+				 obj_said(w->obj));
 	return 0;
 }
 
@@ -152,7 +154,7 @@ int cmd_queue_put(struct req *r, const void *args, struct fault *f)
 	struct call_who who = CALL_WHO(a, queue_put);
 	struct put_want w = {.want.ops = &queue_put_ops, .many = a->items.p != NULL};
 	engine_now();
-	int code = put_find(r, a, &w.want.obj, f);
+	int code = put_find(r, a, &w.want, f);
 	if (!code)
 		code = call_thread(r, &who, &w.want.thread, f);
 	if (code)
@@ -165,7 +167,8 @@ int cmd_queue_put(struct req *r, const void *args, struct fault *f)
 	return code;
 }
 
-/* --- get ----------------------------------------------------------------------------------------------------------------- */
+/* --- get
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static void put_item(struct buf *b, const struct item *item, const struct claim *c)
 {
@@ -274,16 +277,18 @@ int cmd_queue_peek(struct req *r, const void *args, struct fault *f)
 	return 0;
 }
 
-/* --- claims ---------------------------------------------------------------------------------------------------------------- */
+/* --- claims
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 int cmd_queue_ack(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_queue_ack *a = args;
 	struct asker asker = asker_of(r->conn);
 	struct queue *q;
+	struct fence now;
 	int code = find(r, a->name, RIGHT_USE, true, &q, f);
 	if (!code)
-		code = fence_check(&asker, a->fence, f);
+		code = fence_check(&asker, a->fence, &now, f);
 	if (!code)
 		code = queue_ack(q, (uint64_t)a->claim, f);
 	return code ? code : reply_empty(r);
@@ -362,7 +367,8 @@ int cmd_queue_join(struct req *r, const void *args, struct fault *f)
 	return call_run(r, &w, &who, answer_join, f);
 }
 
-/* --- the rest --------------------------------------------------------------------------------------------------------------- */
+/* --- the rest
+ * --------------------------------------------------------------------------------------------------------------- */
 
 int cmd_queue_size(struct req *r, const void *args, struct fault *f)
 {

@@ -93,13 +93,13 @@ struct conn {
 	struct req *parked[CONN_PARKED_CHAINS]; /* those that wait, by their ids; rpc.c's */
 	struct loose_fd loose[CONN_FDS_MAX];    /* oldest first */
 	size_t nloose;
-	nsec_t stalled;      /* since when nothing could be written; 0: not */
-	bool eof;            /* nothing more comes */
-	bool paused;         /* lines may wait in `in`, until the client has read its answers or others had their turn */
-	bool closing;        /* to be torn down when `out` is written */
-	bool leaving;        /* told that nothing more comes; it has not read all of it yet */
-	bool dead;           /* to be torn down */
-	bool reset;          /* the client is gone and has left something unread */
+	nsec_t stalled; /* since when nothing could be written; 0: not */
+	bool eof;       /* nothing more comes */
+	bool paused;    /* lines may wait in `in`, until the client has read its answers or others had their turn */
+	bool closing;   /* to be torn down when `out` is written */
+	bool leaving;   /* told that nothing more comes; it has not read all of it yet */
+	bool dead;      /* to be torn down */
+	bool reset;     /* the client is gone and has left something unread */
 	enum conn_end ended; /* from its end on */
 	bool has_session;
 	uint8_t session[16];

@@ -14,21 +14,21 @@
 #include "common/buf.h"
 
 enum journal_type {
-	JOURNAL_META = 1, /* the ceiling of ids */
-	JOURNAL_PROC,     /* struct proc_image */
-	JOURNAL_TEXT,     /* of a process: its name, argv, cwd */
-	JOURNAL_FORGET,   /* id */
-	JOURNAL_JOB,      /* struct inst_image */
-	JOURNAL_ANSWER,   /* answers.h */
-	JOURNAL_OUT,      /* a link message that must arrive once */
-	JOURNAL_OWNER,    /* struct owner_image */
-	JOURNAL_OWNER_GONE, /* id */
-	JOURNAL_OBJECT,   /* struct obj_image, the key, the class's image */
+	JOURNAL_META = 1,    /* the ceiling of ids */
+	JOURNAL_PROC,        /* struct proc_image */
+	JOURNAL_TEXT,        /* of a process: its name, argv, cwd */
+	JOURNAL_FORGET,      /* id */
+	JOURNAL_JOB,         /* struct inst_image */
+	JOURNAL_ANSWER,      /* answers.h */
+	JOURNAL_OUT,         /* a link message that must arrive once */
+	JOURNAL_OWNER,       /* struct owner_image */
+	JOURNAL_OWNER_GONE,  /* id */
+	JOURNAL_OBJECT,      /* struct obj_image, the key, the class's image */
 	JOURNAL_OBJECT_GONE, /* id: its holds and parts are gone with it */
-	JOURNAL_HOLD,     /* struct hold_image and the tag */
-	JOURNAL_HOLD_GONE, /* token */
-	JOURNAL_PART,     /* id of an object, and what its class has said */
-	JOURNAL_TOKENS,   /* the next token, object, owner */
+	JOURNAL_HOLD,        /* struct hold_image and the tag */
+	JOURNAL_HOLD_GONE,   /* token */
+	JOURNAL_PART,        /* id of an object, and what its class has said */
+	JOURNAL_TOKENS,      /* the next token, object, owner */
 };
 
 struct journal_stats {

@@ -12,7 +12,8 @@ int watch_owner(struct owner *, struct channel *);
 void unwatch_owner(struct owner *);
 void watch_death(const struct owner *, struct death *ret);
 
-/* The tokens below the number in DIR's file `tokens` may have been given. 0 and *RET (1: never any), or -1 with errno. */
+/* The tokens below the number in DIR's file `tokens` may have been given. 0 and *RET (1: never any), or -1 with errno.
+ */
 int tokens_read(const char *dir, uint64_t *ret);
 void tokens_reserve(uint64_t ceiling);
 

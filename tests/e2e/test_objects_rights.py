@@ -56,7 +56,7 @@ def test_names_of_the_system_and_of_others_are_not_for_making(mpd):
 def test_what_is_ones_own_is_there_also_without_any_right(mpd):
     create = "queue.create", {"name": "x"}
     assert asked(mpd, ("queue.create", {"name": "x", "mode": "0"}), create, ("queue.create", {"name": "x", "exist_ok": True}),
-                 put("x")) == [{"created": True}, "EXISTS", "EXISTS", "NOT_FOUND"]
+                 put("x")) == [{"created": True}, "EXISTS", "DENIED", "DENIED"]
     assert [row["name"] for row in mpd.rpc("object.list")["objects"]] == ["~12345/x"]
 
 
@@ -77,6 +77,12 @@ def test_modes(mpd, mode, look, use, control):
     assert chmod == ({} if control else no)
     assert (listed == {"objects": []}) == hidden
     assert removed == ({} if control else no)
+
+
+def test_ones_own_is_ones_own_in_any_mode(mpd):
+    assert asked(mpd, ("queue.create", {"name": "q", "mode": "000"}), put("q"), ("queue.size", {"name": "q"}),
+                 ("object.chmod", {"name": "q", "mode": "600"}), ("queue.size", {"name": "q"})) == [
+        {"created": True}, "DENIED", "DENIED", {}, {"size": 0}]
 
 
 def test_the_group_s_part_of_a_mode(mpd):

@@ -328,6 +328,19 @@ def test_a_stale_fence_keeps_a_write_out(mpd, connect):
     assert drain(a) == [1]
 
 
+def test_a_fence_is_looked_at_again_after_a_wait(mpd, connect):
+    a, b = connect(), connect()
+    create(a, maxsize=1)
+    put(a, 1)
+    token = a.call("lock.acquire", name="l")["token"]
+    late = b.request("queue.put", name="q", item=2, fence={"lock": "l", "token": token})
+    waited(mpd, "q", 1)
+    a.call("lock.release", name="l")
+    assert get(a)["item"] == 1
+    assert error(b, late).symbol == "STALE_TOKEN"
+    assert drain(a) == []
+
+
 def test_all_is_there_after_an_engines_death(mpd, connect):
     c = connect()
     create(c, joinable=True, maxsize=1000)

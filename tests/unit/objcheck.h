@@ -278,9 +278,9 @@ static void check_value(const struct obj *o)
 static void check_obj(const struct obj *o)
 {
 	static void (*const checks[KIND_COUNT])(const struct obj *) = {
-		[KIND_LOCK] = check_lock,      [KIND_RLOCK] = check_lock,     [KIND_SEMAPHORE] = check_sem,
-		[KIND_EVENT] = check_event,    [KIND_CONDITION] = check_cond, [KIND_BARRIER] = check_barrier,
-		[KIND_QUEUE] = check_queue,    [KIND_PIPE] = check_pipe,      [KIND_VALUE] = check_value,
+		[KIND_LOCK] = check_lock,   [KIND_RLOCK] = check_lock,     [KIND_SEMAPHORE] = check_sem,
+		[KIND_EVENT] = check_event, [KIND_CONDITION] = check_cond, [KIND_BARRIER] = check_barrier,
+		[KIND_QUEUE] = check_queue, [KIND_PIPE] = check_pipe,      [KIND_VALUE] = check_value,
 		[KIND_ARRAY] = check_value,
 	};
 	assert_false(o->deleted);
@@ -363,7 +363,8 @@ static void forget_next(struct objworld_record *r)
 		memset((char *)(uintptr_t)r->body.p + sizeof(i) + i.nkey, 0, sizeof(uint64_t));
 }
 
-/* Of objects and owners. Without the next numbers, of which the journal may know fewer: those that nobody has heard of. */
+/* Of objects and owners. Without the next numbers, of which the journal may know fewer: those that nobody has heard of.
+ */
 static struct image image_take(void)
 {
 	struct image image;
@@ -409,7 +410,8 @@ MAYBE void check_replay(void)
 	for (size_t i = 0; i < objworld.n; i++)
 		if (core_load(objworld.v[i].type, objworld.v[i].body))
 			fail_msg("record %zu of type %d is refused", i, (int)objworld.v[i].type);
-	assert_true(core.next_token >= live.next_token || live.next_token == live.token_ceiling || core.next_token > steps.committed_tokens);
+	assert_true(core.next_token >= live.next_token || live.next_token == live.token_ceiling ||
+		    core.next_token > steps.committed_tokens);
 	core.replayed = true;
 	there = image_take();
 	core.replayed = false;

@@ -107,9 +107,9 @@ static void model_compare(void)
 		if (t->real != t->wanted || t->is.code != t->be.code || memcmp(t->is.v, t->be.v, sizeof(t->is.v)))
 			fail_msg("call %" PRIu64 ": %s %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
 				 ", and should be: %s %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64,
-				 t->serial, t->real ? "told" : "not told", t->is.code, t->is.v[0], t->is.v[1], t->is.v[2],
-				 t->is.v[3], t->wanted ? "told" : "not told", t->be.code, t->be.v[0], t->be.v[1],
-				 t->be.v[2], t->be.v[3]);
+				 t->serial, t->real ? "told" : "not told", t->is.code, t->is.v[0], t->is.v[1],
+				 t->is.v[2], t->is.v[3], t->wanted ? "told" : "not told", t->be.code, t->be.v[0],
+				 t->be.v[1], t->be.v[2], t->be.v[3]);
 		*t = (struct mtold){0};
 	}
 }
@@ -155,7 +155,8 @@ static uint32_t held_of(size_t slot, const struct party *who)
 {
 	uint32_t n = 0;
 	for (size_t i = 0; i < model.nholds; i++)
-		if (model.holds[i].slot == slot && !model.holds[i].loan && (!who || same_owner(model.holds[i].who, *who)))
+		if (model.holds[i].slot == slot && !model.holds[i].loan &&
+		    (!who || same_owner(model.holds[i].who, *who)))
 			n += model.holds[i].count;
 	return n;
 }
@@ -234,7 +235,8 @@ static bool mhold_undo(struct mhold *h)
 	struct mslot *s = &model.slots[h->slot];
 	h->client = -1;
 	if (h->loan && s->there && s->incarnation == h->incarnation)
-		s->number = slots[h->slot].b & SEM_BOUNDED ? MIN(s->number + h->count, slots[h->slot].a) : s->number + h->count;
+		s->number = slots[h->slot].b & SEM_BOUNDED ? MIN(s->number + h->count, slots[h->slot].a)
+							   : s->number + h->count;
 	if (slots[h->slot].kind == KIND_EVENT)
 		return false;
 	if (is_mutex(h->slot) && h->unsure < h->count) {
@@ -248,7 +250,10 @@ static bool mhold_undo(struct mhold *h)
 
 /* --- ends --------------------------------------------------------------------------------------------------------- */
 
-static void wait_drop(size_t i) { memmove(&model.waits[i], &model.waits[i + 1], (--model.nwaits - i) * sizeof(model.waits[0])); }
+static void wait_drop(size_t i)
+{
+	memmove(&model.waits[i], &model.waits[i + 1], (--model.nwaits - i) * sizeof(model.waits[0]));
+}
 
 static void owner_dies(struct party who)
 {
@@ -273,7 +278,10 @@ static void owner_dies(struct party who)
 	}
 }
 
-static struct party conn_of(int client) { return (struct party){false, (uint64_t)client + CLIENTS * model.conns[client], false}; }
+static struct party conn_of(int client)
+{
+	return (struct party){false, (uint64_t)client + CLIENTS * model.conns[client], false};
+}
 
 static void model_gone(int client, bool all)
 {
@@ -589,7 +597,8 @@ static void model_call(const struct move *m)
 	const struct client *other = &clients[m->arg % CLIENTS];
 	struct party who = conn_of(client);
 	if (!model.slots[slot].there)
-		model.slots[slot] = (struct mslot){.there = true, .incarnation = ++model.incarnations, .number = slots[slot].a};
+		model.slots[slot] =
+			(struct mslot){.there = true, .incarnation = ++model.incarnations, .number = slots[slot].a};
 	if ((m->how & 3) >= HOW_PROCESS)
 		who = (struct party){true, (uint64_t)clients[client].pid, false};
 	if ((m->how & 3) == HOW_OTHER && other->uid == clients[client].uid)
@@ -730,18 +739,32 @@ static void model_step(const struct move *m)
 		model_crash();
 	model_clients();
 	switch (m->op) {
-	case OP_CALL: model_call(m); break;
-	case OP_READ: model_read(m); break;
-	case OP_PASS: model_pass(); break;
-	case OP_CANCEL: model_cancel(asks[m->arg % ASKS].serial); break;
-	case OP_HANG_UP: model_hangs_up(m); break;
-	case OP_DIE: model_dies(m->who % CLIENTS); break;
+	case OP_CALL:
+		model_call(m);
+		break;
+	case OP_READ:
+		model_read(m);
+		break;
+	case OP_PASS:
+		model_pass();
+		break;
+	case OP_CANCEL:
+		model_cancel(asks[m->arg % ASKS].serial);
+		break;
+	case OP_HANG_UP:
+		model_hangs_up(m);
+		break;
+	case OP_DIE:
+		model_dies(m->who % CLIENTS);
+		break;
 	case OP_DELETE:
 		if (model.slots[m->slot].there)
 			model_delete(m->slot, m->arg & 1);
 		break;
 	case OP_TURN:
-	case OP_COMPACT: model_turn(); break;
+	case OP_COMPACT:
+		model_turn();
+		break;
 	}
 }
 

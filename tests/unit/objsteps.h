@@ -42,7 +42,10 @@ enum { QUEUE_JOINABLE = 1, QUEUE_LIFO = 2, QUEUE_PRIORITY = 4, QUEUE_TTR = 8, QU
 enum { SEM_BOUNDED = 1, SEM_UNOWNED = 2 };
 enum { LOCK_STRICT = 1, LOCK_KEEP = 2, LOCK_ANY = 4 };
 
-#define SLOT(kind, n, mode, a, b) {KIND_##kind, "o" #n, "~1000/o" #n, mode, a, b}
+#define SLOT(kind, n, mode, a, b)                                                                                      \
+	{                                                                                                              \
+		KIND_##kind, "o" #n, "~1000/o" #n, mode, a, b                                                          \
+	}
 static const struct slot slots[] = {
 	SLOT(LOCK, 0, 0707, 0, 0),
 	SLOT(LOCK, 1, 0700, LOCK_STRICT, 0),
@@ -109,9 +112,9 @@ static struct ask asks[ASKS];
 static struct {
 	pid_t next_pid;
 	uint64_t serial;
-	size_t committed; /* records of the journal */
+	size_t committed;                  /* records of the journal */
 	uint64_t tokens, committed_tokens; /* the greatest that was told */
-	uint64_t seen[SLOTS]; /* the token or claim that was told last */
+	uint64_t seen[SLOTS];              /* the token or claim that was told last */
 	unsigned crashes, steps;
 	bool immortal; /* objects have no ttl */
 	/* The walk's; NULL: nobody listens. */
@@ -338,7 +341,8 @@ struct verb {
 
 static nsec_t step_timeout(uint8_t how)
 {
-	static const nsec_t times[] = {NSEC_NEVER, 0, NSEC_PER_SEC, 2 * NSEC_PER_SEC, 5 * NSEC_PER_SEC, NSEC_NEVER, NSEC_NEVER, 0};
+	static const nsec_t times[] = {NSEC_NEVER,       0,          NSEC_PER_SEC, 2 * NSEC_PER_SEC,
+				       5 * NSEC_PER_SEC, NSEC_NEVER, NSEC_NEVER,   0};
 	nsec_t t = times[(how & HOW_TIME) >> 3];
 	return t && t != NSEC_NEVER ? t + (nsec_t)steps.serial : t; /* no two end at once */
 }
@@ -529,7 +533,8 @@ static void put_cond(struct want *w, struct told *ret)
 static void do_notify(struct call *c)
 {
 	size_t woken = 0;
-	c->told.code = cond_notify((struct cond *)c->obj, c->thread, c->arg % 4 ? c->arg % 4 : SIZE_MAX, &woken, &c->fault);
+	c->told.code =
+		cond_notify((struct cond *)c->obj, c->thread, c->arg % 4 ? c->arg % 4 : SIZE_MAX, &woken, &c->fault);
 	c->told.v[0] = woken;
 }
 
@@ -762,7 +767,10 @@ static void do_poll(struct call *c)
 
 static void put_poll(struct want *w, struct told *ret) { ret->v[0] = ((struct poll_want *)w)->ready; }
 static void do_hold(struct call *c) { pipe_hold((struct pipe *)c->obj, c->arg & 1, c->thread); }
-static void do_drop(struct call *c) { c->told.code = pipe_drop((struct pipe *)c->obj, c->arg & 1, c->thread, &c->fault); }
+static void do_drop(struct call *c)
+{
+	c->told.code = pipe_drop((struct pipe *)c->obj, c->arg & 1, c->thread, &c->fault);
+}
 static void do_pipe_close(struct call *c)
 {
 	if (c->arg % 4 == 0)
@@ -777,8 +785,14 @@ static struct span small_json(uint8_t arg)
 	return span_of(texts[arg % ARRAY_LEN(texts)]);
 }
 
-static void do_value_set(struct call *c) { c->told.code = value_set((struct value *)c->obj, small_json(c->arg), &c->fault); }
-static void do_value_add(struct call *c) { c->told.code = value_add((struct value *)c->obj, small_json(c->arg), &c->fault); }
+static void do_value_set(struct call *c)
+{
+	c->told.code = value_set((struct value *)c->obj, small_json(c->arg), &c->fault);
+}
+static void do_value_add(struct call *c)
+{
+	c->told.code = value_add((struct value *)c->obj, small_json(c->arg), &c->fault);
+}
 static void do_value_cas(struct call *c)
 {
 	struct value *v = (struct value *)c->obj;
@@ -845,7 +859,10 @@ static void do_list_pop(struct call *c)
 		sequence_splice(l, c->arg % l->has.n, 1, &nothing, &c->fault);
 }
 static void do_list_reverse(struct call *c) { sequence_reverse((struct sequence *)c->obj); }
-static void do_list_sort(struct call *c) { c->told.code = sequence_sort((struct sequence *)c->obj, c->arg & 1, &c->fault); }
+static void do_list_sort(struct call *c)
+{
+	c->told.code = sequence_sort((struct sequence *)c->obj, c->arg & 1, &c->fault);
+}
 
 /* --- all verbs ---------------------------------------------------------------------------------------------------- */
 
@@ -979,7 +996,8 @@ static void slot_shape(struct obj *o, const struct slot *s)
 	if (s->kind == KIND_PIPE)
 		((struct pipe *)o)->i.duplex = s->a != 0;
 	if (s->kind == KIND_VALUE)
-		assert_int_equal(value_begin((struct value *)o, (struct value_shape){(char)s->a, true}, SPAN("0"), &f), 0);
+		assert_int_equal(value_begin((struct value *)o, (struct value_shape){(char)s->a, true}, SPAN("0"), &f),
+				 0);
 	if (s->kind == KIND_ARRAY)
 		assert_int_equal(array_begin((struct array *)o, ctype_of('i'), true, NULL, s->a, &f), 0);
 }
@@ -987,7 +1005,8 @@ static void slot_shape(struct obj *o, const struct slot *s)
 static struct obj *slot_make(size_t slot)
 {
 	const struct slot *s = &slots[slot];
-	const struct make make = {.has_mode = true, .mode = s->mode, .ttl_idle = slot % 3 == 0 && !steps.immortal ? 4 * NSEC_PER_SEC : 0};
+	const struct make make = {
+		.has_mode = true, .mode = s->mode, .ttl_idle = slot % 3 == 0 && !steps.immortal ? 4 * NSEC_PER_SEC : 0};
 	struct obj *o;
 	struct fault f;
 	assert_int_equal(obj_new(&objworld_asker, span_of(s->name), s->kind, &make, &o, &f), 0);
@@ -1037,7 +1056,20 @@ static void slot_delete(size_t slot, bool force, struct told *ret)
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
-enum op { OP_CALL, OP_TURN, OP_READ, OP_PASS, OP_CANCEL, OP_HANG_UP, OP_DIE, OP_STUCK, OP_DELETE, OP_COMPACT, OP_CRASH, OP_COUNT };
+enum op {
+	OP_CALL,
+	OP_TURN,
+	OP_READ,
+	OP_PASS,
+	OP_CANCEL,
+	OP_HANG_UP,
+	OP_DIE,
+	OP_STUCK,
+	OP_DELETE,
+	OP_COMPACT,
+	OP_CRASH,
+	OP_COUNT
+};
 
 static int call_thread(struct call *c, const struct move *s)
 {
@@ -1058,7 +1090,8 @@ static int call_find(struct call *c)
 	const struct slot *s = &slots[c->slot];
 	if (!slot_obj(c->slot))
 		slot_make(c->slot);
-	return obj_find(&who, span_of(c->client->uid == 1000 ? s->name : s->foreign), s->kind, RIGHT_USE, &c->obj, &c->fault);
+	return obj_find(&who, span_of(c->client->uid == 1000 ? s->name : s->foreign), s->kind, RIGHT_USE, &c->obj,
+			&c->fault);
 }
 
 static void step_call(const struct move *s)
@@ -1087,7 +1120,8 @@ static void step_call(const struct move *s)
 			channel_answered(&c.client->channel);
 	}
 	if (steps.told)
-		steps.told(&(struct ask){.client = c.client, .verb = c.verb, .slot = c.slot, .serial = steps.serial, .told = c.told});
+		steps.told(&(struct ask){
+			.client = c.client, .verb = c.verb, .slot = c.slot, .serial = steps.serial, .told = c.told});
 }
 
 static void compact(void)
@@ -1194,17 +1228,39 @@ static void step(const struct move *s)
 	steps.serial++;
 	steps.steps++;
 	switch (s->op % OP_COUNT) {
-	case OP_CALL: step_call(s); break;
-	case OP_TURN: step_turn(); break;
-	case OP_READ: step_read(s); break;
-	case OP_PASS: step_pass((nsec_t)(s->arg % 16) * (NSEC_PER_SEC / 4)); break;
-	case OP_CANCEL: step_cancel(s); break;
-	case OP_HANG_UP: client_hangs_up(c, s->arg & 1); break;
-	case OP_DIE: client_dies(c); break;
-	case OP_STUCK: c->stuck = s->arg & 1; break;
-	case OP_DELETE: slot_delete(s->slot % SLOTS, s->arg & 1, &told); break;
-	case OP_COMPACT: step_turn(), compact(); break;
-	case OP_CRASH: step_crash(s->arg); break;
+	case OP_CALL:
+		step_call(s);
+		break;
+	case OP_TURN:
+		step_turn();
+		break;
+	case OP_READ:
+		step_read(s);
+		break;
+	case OP_PASS:
+		step_pass((nsec_t)(s->arg % 16) * (NSEC_PER_SEC / 4));
+		break;
+	case OP_CANCEL:
+		step_cancel(s);
+		break;
+	case OP_HANG_UP:
+		client_hangs_up(c, s->arg & 1);
+		break;
+	case OP_DIE:
+		client_dies(c);
+		break;
+	case OP_STUCK:
+		c->stuck = s->arg & 1;
+		break;
+	case OP_DELETE:
+		slot_delete(s->slot % SLOTS, s->arg & 1, &told);
+		break;
+	case OP_COMPACT:
+		step_turn(), compact();
+		break;
+	case OP_CRASH:
+		step_crash(s->arg);
+		break;
 	}
 }
 

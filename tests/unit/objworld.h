@@ -73,15 +73,9 @@ static int objworld_watch(struct owner *o, struct channel *ch)
 }
 static void objworld_unwatch(struct owner *o) { (void)o; }
 
-static bool objworld_all_read(struct channel *ch)
-{
-	return !objworld.all_read || objworld.all_read(ch);
-}
+static bool objworld_all_read(struct channel *ch) { return !objworld.all_read || objworld.all_read(ch); }
 
-static bool objworld_deserted(struct channel *ch)
-{
-	return !objworld.deserted || objworld.deserted(ch);
-}
+static bool objworld_deserted(struct channel *ch) { return !objworld.deserted || objworld.deserted(ch); }
 
 static void objworld_death(const struct owner *o, struct death *ret)
 {

@@ -154,13 +154,13 @@ static size_t shorten(struct move *moves, size_t n, const char *place)
 
 static void print_moves(const struct move *moves, size_t n)
 {
-	static const char *const ops[OP_COUNT] = {"call",  "turn",  "read",   "pass",    "cancel", "hang up",
-						  "die", "stuck", "delete", "compact", "crash"};
+	static const char *const ops[OP_COUNT] = {"call", "turn",  "read",   "pass",    "cancel", "hang up",
+						  "die",  "stuck", "delete", "compact", "crash"};
 	for (size_t i = 0; i < n; i++) {
 		const struct move *m = &moves[i];
 		bool call = (m->op & 127) == OP_CALL;
-		print_message("\t{%3u, %u, %2u, %2u, %3u, %3u}, /* client %u: %s %s%s%s */\n", m->op, m->who, m->slot, m->verb,
-			      m->arg, m->how, m->who, ops[m->op & 127], slots[m->slot].name, call ? " " : "",
+		print_message("\t{%3u, %u, %2u, %2u, %3u, %3u}, /* client %u: %s %s%s%s */\n", m->op, m->who, m->slot,
+			      m->verb, m->arg, m->how, m->who, ops[m->op & 127], slots[m->slot].name, call ? " " : "",
 			      call ? verb_of(slots[m->slot].kind, m->verb)->name : "");
 	}
 }
@@ -184,21 +184,26 @@ static void kept(void **state)
 	static const struct move cut[] = {{128, 2, 21, 18, 197, 206}, {0, 2, 21, 49, 246, 191}, {2, 2, 21, 56, 57, 16},
 					  {128, 2, 21, 36, 5, 97},    {5, 2, 19, 0, 245, 242},  {0, 2, 21, 37, 74, 136},
 					  {130, 2, 20, 59, 227, 79}};
-	static const struct move doubted[] = {{128, 1, 19, 9, 44, 121},  {0, 2, 18, 53, 63, 152},  {0, 3, 19, 1, 42, 174},
-					      {128, 5, 19, 0, 55, 1},    {128, 0, 19, 34, 230, 183}, {138, 1, 19, 30, 81, 81},
-					      {128, 3, 19, 33, 153, 89}, {5, 3, 19, 21, 249, 251}, {0, 1, 19, 19, 174, 128},
-					      {2, 1, 18, 49, 119, 188}};
-	static const struct move oldest[] = {{0, 0, 15, 0, 181, 66},  {0, 2, 15, 27, 164, 39}, {0, 0, 15, 1, 151, 102},
-					     {128, 1, 15, 22, 14, 68}, {8, 5, 13, 22, 140, 148}, {10, 0, 12, 16, 37, 51},
-					     {0, 0, 15, 59, 79, 106}};
-	static const struct move set_late[] = {{128, 1, 10, 53, 76, 219}, {128, 3, 10, 36, 135, 34}, {3, 1, 2, 7, 95, 27}};
-#define LIST(of) {of, ARRAY_LEN(of), false}
+	static const struct move doubted[] = {{128, 1, 19, 9, 44, 121},   {0, 2, 18, 53, 63, 152},
+					      {0, 3, 19, 1, 42, 174},     {128, 5, 19, 0, 55, 1},
+					      {128, 0, 19, 34, 230, 183}, {138, 1, 19, 30, 81, 81},
+					      {128, 3, 19, 33, 153, 89},  {5, 3, 19, 21, 249, 251},
+					      {0, 1, 19, 19, 174, 128},   {2, 1, 18, 49, 119, 188}};
+	static const struct move oldest[] = {
+		{0, 0, 15, 0, 181, 66},   {0, 2, 15, 27, 164, 39}, {0, 0, 15, 1, 151, 102}, {128, 1, 15, 22, 14, 68},
+		{8, 5, 13, 22, 140, 148}, {10, 0, 12, 16, 37, 51}, {0, 0, 15, 59, 79, 106}};
+	static const struct move set_late[] = {
+		{128, 1, 10, 53, 76, 219}, {128, 3, 10, 36, 135, 34}, {3, 1, 2, 7, 95, 27}};
+#define LIST(of)                                                                                                       \
+	{                                                                                                              \
+		of, ARRAY_LEN(of), false                                                                               \
+	}
 	static const struct {
 		const struct move *moves;
 		size_t n;
 		bool modelled;
-	} lists[] = {LIST(idle_pipe), LIST(wait_again), LIST(extended), LIST(handed_on), LIST(cut),
-		     LIST(doubted),   LIST(oldest),     {set_late, ARRAY_LEN(set_late), true}};
+	} lists[] = {LIST(idle_pipe), LIST(wait_again), LIST(extended), LIST(handed_on),
+		     LIST(cut),       LIST(doubted),    LIST(oldest),   {set_late, ARRAY_LEN(set_late), true}};
 	char place[200];
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
@@ -232,7 +237,8 @@ static void walk_seed(uint64_t seed, size_t nmoves)
 static void walk_seeds(void)
 {
 	uint64_t total = getenv("MPD_SOAK") ? 10000000 : 1000000;
-	uint64_t first = getenv("MPD_SEED") ? strtoull(getenv("MPD_SEED"), NULL, 10) : 1, end = first + total / MOVES + 1;
+	uint64_t first = getenv("MPD_SEED") ? strtoull(getenv("MPD_SEED"), NULL, 10) : 1,
+		 end = first + total / MOVES + 1;
 	for (uint64_t seed = first; seed < end; seed++)
 		walk_seed(seed, MOVES);
 	print_message("seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " steps\n", first, end - 1, (end - first) * MOVES);
@@ -254,6 +260,7 @@ static void walk_model(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(kept), cmocka_unit_test(walk), cmocka_unit_test(walk_model)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(kept), cmocka_unit_test(walk),
+					   cmocka_unit_test(walk_model)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

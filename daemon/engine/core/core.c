@@ -110,12 +110,19 @@ static int load_meta(struct span body)
 int core_load(enum journal_type type, struct span body)
 {
 	static int (*const loaders[])(struct span) = {
-		[JOURNAL_META] = load_meta,          [JOURNAL_PROC] = proc_load_image, [JOURNAL_TEXT] = proc_load_text,
-		[JOURNAL_FORGET] = proc_load_forget, [JOURNAL_JOB] = inst_load,
-		[JOURNAL_OWNER] = owner_load,        [JOURNAL_OWNER_GONE] = owner_load_gone,
-		[JOURNAL_OBJECT] = obj_load,         [JOURNAL_OBJECT_GONE] = obj_load_gone,
-		[JOURNAL_HOLD] = hold_load,          [JOURNAL_HOLD_GONE] = hold_load_gone,
-		[JOURNAL_PART] = obj_load_part,      [JOURNAL_TOKENS] = tokens_load,
+		[JOURNAL_META] = load_meta,
+		[JOURNAL_PROC] = proc_load_image,
+		[JOURNAL_TEXT] = proc_load_text,
+		[JOURNAL_FORGET] = proc_load_forget,
+		[JOURNAL_JOB] = inst_load,
+		[JOURNAL_OWNER] = owner_load,
+		[JOURNAL_OWNER_GONE] = owner_load_gone,
+		[JOURNAL_OBJECT] = obj_load,
+		[JOURNAL_OBJECT_GONE] = obj_load_gone,
+		[JOURNAL_HOLD] = hold_load,
+		[JOURNAL_HOLD_GONE] = hold_load_gone,
+		[JOURNAL_PART] = obj_load_part,
+		[JOURNAL_TOKENS] = tokens_load,
 	};
 	if ((size_t)type >= ARRAY_LEN(loaders) || !loaders[type])
 		return -1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state machine without system calls: processes, job instances, objects, owners, waiters, deadlines. It takes events and the time,
- * and gives back actions through core_ops. libev, sockets, the journal and the keeper link are a shell around it.
+ * The state machine without system calls: processes, job instances, objects, owners, waiters, deadlines. It takes
+ * events and the time, and gives back actions through core_ops. libev, sockets, the journal and the keeper link are a
+ * shell around it.
  *
  * Order of a turn, kept by the shell: events change state → wait_pump() answers whom that concerns → core_save()
  * journals what has changed → actions go to the keeper → replies go to the clients. Nothing that was told to anybody
@@ -31,7 +32,8 @@ struct core_ops {
 	void (*forgotten)(const struct proc *); /* its record goes: so does what belongs to it outside */
 	void (*event)(const struct proc *, const struct inst *, const char *what);
 	void (*save)(enum journal_type, const void *a, size_t na, const void *b, size_t nb);
-	/* The end of its process is to be told by owner_die(). -1: it is not there. CHANNEL: it is that connection's peer. */
+	/* The end of its process is to be told by owner_die(). -1: it is not there. CHANNEL: it is that connection's
+	 * peer. */
 	int (*watch)(struct owner *, struct channel *);
 	void (*unwatch)(struct owner *); /* also of one that is not watched */
 	/* Its line tells of a grant that is undone: it is not to be told again. */
@@ -69,27 +71,27 @@ struct core {
 	struct list ready; /* struct subject.ready */
 	struct list dirty; /* struct proc.dirty */
 	struct list dirty_insts;
-	struct list dropped[2]; /* struct proc.by_all of those forgotten in this turn, in the one before */
-	struct list owners;          /* struct owner.by_all */
-	struct list idle_threads;    /* struct thread.by_idle */
-	struct list dead_owners;     /* the same, of which the journal does not know yet that they are gone */
-	struct map owner_ids;        /* struct owner by id */
-	struct map owner_pids;       /* one of the struct owner by pid */
+	struct list dropped[2];   /* struct proc.by_all of those forgotten in this turn, in the one before */
+	struct list owners;       /* struct owner.by_all */
+	struct list idle_threads; /* struct thread.by_idle */
+	struct list dead_owners;  /* the same, of which the journal does not know yet that they are gone */
+	struct map owner_ids;     /* struct owner by id */
+	struct map owner_pids;    /* one of the struct owner by pid */
 	uint64_t next_owner;
-	struct list all_objs;        /* struct obj.by_all, in order of creation */
-	struct list dead_objs;       /* the same, deleted in this turn */
-	struct map objs;             /* struct obj by id */
-	struct map obj_names;        /* struct obj by key */
-	struct obj *recent_objs[64]; /* where a cheap hash of their names says; none that is gone */
+	struct list all_objs;         /* struct obj.by_all, in order of creation */
+	struct list dead_objs;        /* the same, deleted in this turn */
+	struct map objs;              /* struct obj by id */
+	struct map obj_names;         /* struct obj by key */
+	struct obj *recent_objs[64];  /* where a cheap hash of their names says; none that is gone */
 	struct map objs_of, wants_of; /* how many, by uid */
-	struct map queued_of;        /* size_t *, bytes in queues, by uid */
-	size_t njoins;               /* requests that wait for processes */
-	struct map loaded_holds;     /* struct hold by token, until objs_synced() */
+	struct map queued_of;         /* size_t *, bytes in queues, by uid */
+	size_t njoins;                /* requests that wait for processes */
+	struct map loaded_holds;      /* struct hold by token, until objs_synced() */
 	struct list dirty_objs, dirty_holds, dirty_parts;
 	uint64_t next_obj, next_token, token_ceiling;
 	bool tokens_dirty;
 	bool replayed; /* the journal has been read: from now on what changes is written */
-	nsec_t wall; /* what is to be added to a time to have the time of day */
+	nsec_t wall;   /* what is to be added to a time to have the time of day */
 
 	struct timers timers;
 	struct timer keep_timer;

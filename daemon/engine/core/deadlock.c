@@ -78,7 +78,10 @@ static bool has_anything(const struct owner *o)
 }
 
 /* Has this owner of a process's nothing to do with whether that ends? */
-static bool idle(const struct walk *walk, const struct owner *o) { return !wants_anything(walk, o) && !has_anything(o); }
+static bool idle(const struct walk *walk, const struct owner *o)
+{
+	return !wants_anything(walk, o) && !has_anything(o);
+}
 
 static bool holder_stuck(struct walk *walk, const struct want *w, const struct thread *holder)
 {
@@ -163,7 +166,8 @@ static bool stuck(struct walk *walk, const struct owner *o)
 	return true;
 }
 
-/* --- what is told --------------------------------------------------------------------------------------------------- */
+/* --- what is told ---------------------------------------------------------------------------------------------------
+ */
 
 static void put_edge(struct buf *b, const struct edge *e, uid_t uid)
 {
@@ -243,8 +247,7 @@ void deadlock_put(const struct want *w, struct buf *b)
 int deadlock_check(const struct want *w, struct fault *f)
 {
 	static struct walk walk;
-	if (!w->ops->holders || w->timeout != NSEC_NEVER || !waited_for(w->thread->owner) ||
-	    !look(&walk, w, false))
+	if (!w->ops->holders || w->timeout != NSEC_NEVER || !waited_for(w->thread->owner) || !look(&walk, w, false))
 		return 0;
 	AUTO_BUF said = BUF_INIT, data = BUF_INIT;
 	uid_t uid = w->thread->owner->i.uid;
@@ -258,7 +261,8 @@ int deadlock_check(const struct want *w, struct fault *f)
 	return fault_data(f, "%s", buf_str(&data));
 }
 
-/* --- the graph ------------------------------------------------------------------------------------------------------ */
+/* --- the graph ------------------------------------------------------------------------------------------------------
+ */
 
 static bool may_see(uid_t uid, const struct owner *o) { return uid == 0 || uid == core.uid || o->i.uid == uid; }
 

@@ -83,7 +83,8 @@ const struct want_ops mutex_acquire_ops = {
 	.holders = mutex_holders,
 };
 
-/* --- the ends of holds --------------------------------------------------------------------------------------------- */
+/* --- the ends of holds ---------------------------------------------------------------------------------------------
+ */
 
 static void mutex_free(struct mutex *m)
 {
@@ -210,7 +211,8 @@ void mutex_undo(struct hold *h, bool certain)
 		mutex_free(obj_mutex(h->obj));
 }
 
-/* --- the journal, and what is told --------------------------------------------------------------------------------- */
+/* --- the journal, and what is told ---------------------------------------------------------------------------------
+ */
 
 /* There is one: of two, whose end between them is damaged, the later. */
 void mutex_load_hold(struct hold *h)
@@ -246,10 +248,11 @@ int mutex_load(struct mutex *m, struct span image)
 void mutex_describe(const struct mutex *m, struct buf *b)
 {
 	static const char *const states[] = {"good", "inconsistent", "not recoverable"};
-	buf_printf(b, "\"held\":%s,\"depth\":%u,\"state\":\"%s\",\"robust\":\"%s\",\"any_owner\":%s,\"owner_death\":\"%s\"",
-		   m->hold ? "true" : "false", m->hold ? m->hold->count : 0, states[m->i.state],
-		   m->i.strict ? "strict" : "normal", m->i.any_owner ? "true" : "false",
-		   m->i.keep ? "keep" : "release");
+	buf_printf(
+		b,
+		"\"held\":%s,\"depth\":%u,\"state\":\"%s\",\"robust\":\"%s\",\"any_owner\":%s,\"owner_death\":\"%s\"",
+		m->hold ? "true" : "false", m->hold ? m->hold->count : 0, states[m->i.state],
+		m->i.strict ? "strict" : "normal", m->i.any_owner ? "true" : "false", m->i.keep ? "keep" : "release");
 	if (m->i.death.at) {
 		buf_puts(b, ",\"abandoned\":");
 		death_put(b, &m->i.death);
@@ -270,7 +273,8 @@ void mutex_summary(const struct mutex *m, struct buf *b)
 		buf_puts(b, ", not recoverable");
 }
 
-/* --- the classes ---------------------------------------------------------------------------------------------------- */
+/* --- the classes ----------------------------------------------------------------------------------------------------
+ */
 
 static struct mutex *lock_mutex(const struct obj *o) { return &((struct lock *)(uintptr_t)o)->mutex; }
 

@@ -89,7 +89,7 @@ void mutex_describe(const struct mutex *, struct buf *);
 /* "free", "held by pid 7 (seller), 3 wait" */
 void mutex_summary(const struct mutex *, struct buf *);
 
-extern const struct want_ops mutex_acquire_ops; 
+extern const struct want_ops mutex_acquire_ops;
 /* The mutex of a lock, an rlock, a condition, a value, an array; NULL: it has none. */
 static inline struct mutex *obj_mutex(const struct obj *o) { return o->class->mutex ? o->class->mutex(o) : NULL; }
 

@@ -10,18 +10,10 @@
 #define TOKEN_STEP ((uint64_t)1 << 24) /* tokens that are set aside at once */
 
 const struct class *const classes[KIND_COUNT] = {
-	[KIND_LOCK] = &lock_class,
-	[KIND_RLOCK] = &rlock_class,
-	[KIND_SEMAPHORE] = &sem_class,
-	[KIND_EVENT] = &event_class,
-	[KIND_CONDITION] = &cond_class,
-	[KIND_BARRIER] = &barrier_class,
-	[KIND_QUEUE] = &queue_class,
-	[KIND_PIPE] = &pipe_class,
-	[KIND_VALUE] = &value_class,
-	[KIND_ARRAY] = &array_class,
-	[KIND_DICT] = &dict_class,
-	[KIND_LIST] = &list_class,
+	[KIND_LOCK] = &lock_class,           [KIND_RLOCK] = &rlock_class,    [KIND_SEMAPHORE] = &sem_class,
+	[KIND_EVENT] = &event_class,         [KIND_CONDITION] = &cond_class, [KIND_BARRIER] = &barrier_class,
+	[KIND_QUEUE] = &queue_class,         [KIND_PIPE] = &pipe_class,      [KIND_VALUE] = &value_class,
+	[KIND_ARRAY] = &array_class,         [KIND_DICT] = &dict_class,      [KIND_LIST] = &list_class,
 	[KIND_NAMESPACE] = &namespace_class,
 };
 
@@ -31,7 +23,8 @@ static void must(bool ok)
 		abort(); /* no memory for a small thing: the next engine replays */
 }
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------------------------------------------------
+ */
 
 enum scope { SCOPE_BARE, SCOPE_USER, SCOPE_SYSTEM };
 
@@ -127,7 +120,8 @@ enum obj_kind obj_kind_of(struct span name)
 	return KIND_ANY;
 }
 
-/* --- rights -------------------------------------------------------------------------------------------------------- */
+/* --- rights --------------------------------------------------------------------------------------------------------
+ */
 
 static bool in_group(const struct asker *who, gid_t gid)
 {
@@ -143,7 +137,7 @@ bool obj_may(const struct asker *who, const struct obj *o, unsigned rights)
 	if (who->admin)
 		return true;
 	if (who->uid == o->uid)
-		mode >>= 6;
+		mode = mode >> 6 | RIGHT_CONTROL; /* as with files: the owner changes the mode, whatever it is */
 	else if (in_group(who, o->gid))
 		mode >>= 3;
 	return (mode & rights) == rights;
@@ -239,7 +233,8 @@ int obj_find(const struct asker *who, struct span name, enum obj_kind kind, unsi
 	return 0;
 }
 
-/* --- beginnings and ends -------------------------------------------------------------------------------------------- */
+/* --- beginnings and ends --------------------------------------------------------------------------------------------
+ */
 
 static struct obj *obj_make(const struct obj_image *i, struct span key)
 {
@@ -376,9 +371,9 @@ int obj_get(const struct asker *who, struct span name, enum obj_kind kind, bool 
 	if (code == FAULT_NOT_FOUND && may_make) {
 		struct name_parts p;
 		code = name_parse(name, &p, f);
-		if (!code && (scope_check(who, made_scope(who, &p), name, f) ||
-			      obj_look(made_scope(who, &p), p.name)))
-			return no_such(name, kind, f); /* not to be made, or there and not to be seen: that is not told */
+		if (!code && (scope_check(who, made_scope(who, &p), name, f) || obj_look(made_scope(who, &p), p.name)))
+			return no_such(name, kind,
+				       f); /* not to be made, or there and not to be seen: that is not told */
 		code = code ? code : obj_new(who, name, kind, NULL, ret, f);
 		made = !code;
 	}
@@ -391,7 +386,8 @@ static void obj_remove(struct obj *o)
 {
 	struct fault f;
 	o->deleted = true;
-	fault_set(&f, o->class->deleted ? o->class->deleted : FAULT_DELETED, "%s %s was removed", o->class->name, obj_said(o));
+	fault_set(&f, o->class->deleted ? o->class->deleted : FAULT_DELETED, "%s %s was removed", o->class->name,
+		  obj_said(o));
 	while (!list_empty(&o->wants))
 		want_fail(LIST_ENTRY(o->wants.next, struct want, by_obj), &f);
 	if (o->class->removed)
@@ -454,7 +450,8 @@ void obj_dirty(struct obj *o)
 		list_push(&core.dirty_objs, &o->dirty);
 }
 
-/* --- holds ---------------------------------------------------------------------------------------------------------- */
+/* --- holds ----------------------------------------------------------------------------------------------------------
+ */
 
 uint64_t token_new(void)
 {
@@ -589,7 +586,8 @@ struct hold *hold_find(const struct obj *o, const struct thread *t)
 	return NULL;
 }
 
-/* --- fences --------------------------------------------------------------------------------------------------------- */
+/* --- fences ---------------------------------------------------------------------------------------------------------
+ */
 
 static int fence_stale(const struct obj *o, uint64_t token, const struct hold *h, struct fault *f)
 {
@@ -602,30 +600,51 @@ static int fence_stale(const struct obj *o, uint64_t token, const struct hold *h
 	return fault_data(f, "\"owner\":%s,\"token\":%llu", buf_str(&owner), (unsigned long long)h->token);
 }
 
-int fence_check(const struct asker *who, struct span fence, struct fault *f)
+static int fence_parse(struct span fence, struct span *ret_lock, uint64_t *ret_token, struct fault *f)
 {
-	struct span name, token = {NULL, 0}, lock = {NULL, 0};
-	uint64_t number;
-	struct obj *o;
-	if (!fence.p)
-		return 0;
+	struct span token = {NULL, 0}, lock = {NULL, 0};
 	if (scan_type(fence) == SCAN_OBJECT && scan_count(fence) == 2) {
 		lock = scan_get(fence, "lock");
 		token = scan_get(fence, "token");
 	}
-	if (!lock.p || !token.p || !scan_plain(lock, &name) || scan_u64(token, &number))
-		return fault_set(f, FAULT_PARAMS, "fence: must be {\"lock\": NAME, \"token\": T}");
-	int code = obj_find(who, name, KIND_ANY, RIGHT_LOOK, &o, f);
-	if (code)
-		return code;
-	const struct hold *h = LIST_FIRST(&o->holds, struct hold, by_obj);
-	for (; h && &h->by_obj != &o->holds; h = LIST_ENTRY(h->by_obj.next, struct hold, by_obj))
-		if (h->token == number)
-			return 0;
-	return fence_stale(o, number, LIST_FIRST(&o->holds, struct hold, by_obj), f);
+	if (lock.p && token.p && scan_plain(lock, ret_lock) && scan_u64(token, ret_token) == 0)
+		return 0;
+	return fault_set(f, FAULT_PARAMS, "fence: must be {\"lock\": NAME, \"token\": T}");
 }
 
-/* --- the journal's side --------------------------------------------------------------------------------------------- */
+int fence_still(const struct fence *fence, struct fault *f)
+{
+	const struct obj *o = obj_by_id(fence->lock);
+	const struct hold *h;
+	if (!fence->lock)
+		return 0;
+	if (!o)
+		return fault_set(f, FAULT_STALE_TOKEN, "token %llu is out of date: its lock was removed",
+				 (unsigned long long)fence->token);
+	LIST_EACH (h, &o->holds, by_obj)
+		if (h->token == fence->token)
+			return 0;
+	return fence_stale(o, fence->token, LIST_FIRST(&o->holds, struct hold, by_obj), f);
+}
+
+int fence_check(const struct asker *who, struct span text, struct fence *ret, struct fault *f)
+{
+	struct span name;
+	struct obj *o;
+	*ret = (struct fence){0};
+	if (!text.p)
+		return 0;
+	int code = fence_parse(text, &name, &ret->token, f);
+	if (!code)
+		code = obj_find(who, name, KIND_ANY, RIGHT_LOOK, &o, f);
+	if (code)
+		return code;
+	ret->lock = o->id;
+	return fence_still(ret, f);
+}
+
+/* --- the journal's side ---------------------------------------------------------------------------------------------
+ */
 
 struct hold_image { /* followed by the tag */
 	uint64_t token, obj, owner;
@@ -740,8 +759,8 @@ int tokens_load(struct span body)
 	if (body.n != sizeof(next))
 		return -1;
 	memcpy(&next, body.p, sizeof(next));
-	if (next.token == 0 || next.token > CORE_ID_MAX || next.obj == 0 || next.obj > CORE_ID_MAX ||
-	    next.owner == 0 || next.owner > CORE_ID_MAX)
+	if (next.token == 0 || next.token > CORE_ID_MAX || next.obj == 0 || next.obj > CORE_ID_MAX || next.owner == 0 ||
+	    next.owner > CORE_ID_MAX)
 		return -1;
 	core.next_token = MAX(core.next_token, next.token);
 	core.next_obj = MAX(core.next_obj, next.obj);
@@ -757,8 +776,8 @@ int obj_load(struct span body)
 		return -1;
 	memcpy(&i, body.p, sizeof(i));
 	body = (struct span){body.p + sizeof(i), body.n - sizeof(i)};
-	if (i.id == 0 || i.id >= CORE_ID_MAX || i.kind == 0 || i.kind >= KIND_COUNT || i.nkey <= 4 || i.nkey > KEY_MAX ||
-	    i.nkey > body.n || i.ttl_idle < 0 || !name_valid((struct span){body.p + 4, i.nkey - 4}))
+	if (i.id == 0 || i.id >= CORE_ID_MAX || i.kind == 0 || i.kind >= KIND_COUNT || i.nkey <= 4 ||
+	    i.nkey > KEY_MAX || i.nkey > body.n || i.ttl_idle < 0 || !name_valid((struct span){body.p + 4, i.nkey - 4}))
 		return -1;
 	struct span key = {body.p, i.nkey}, image = {body.p + i.nkey, body.n - i.nkey};
 	struct obj *o = obj_by_id(i.id);
@@ -906,7 +925,8 @@ void objs_done(void)
 	map_done(&core.loaded_holds);
 }
 
-/* --- what is told of them ------------------------------------------------------------------------------------------- */
+/* --- what is told of them -------------------------------------------------------------------------------------------
+ */
 
 static double ago(nsec_t t) { return (double)MAX(core.now - t, 0) / (double)NSEC_PER_SEC; }
 

@@ -14,8 +14,8 @@
 #include "daemon/engine/core/want.h"
 
 #define OBJ_NAME_MAX 128
-#define OBJ_PER_UID 10000   /* of users who are not admins */
-#define WANTS_PER_UID 16384 /* the same */
+#define OBJ_PER_UID 10000     /* of users who are not admins */
+#define WANTS_PER_UID 16384   /* the same */
 #define OBJ_SYSTEM UINT32_MAX /* the scope of /x */
 
 /* In the journal: never renumbered. */
@@ -104,7 +104,8 @@ struct part {
 };
 void part_dirty(struct part *);
 
-struct class {
+struct class
+{
 	enum obj_kind kind;
 	const char *name;
 	size_t size; /* of its struct, which begins with struct obj */
@@ -115,8 +116,8 @@ struct class {
 	void (*done)(struct obj *);
 	/* It was deleted, and its wants have ended with the fault; its holds have not yet. NULL: nothing to do. */
 	void (*removed)(struct obj *, const struct fault *);
-	/* HOW's owner died and had H; grants nothing itself, touches. H is off its thread's list already; the class ends it
-	 * by hold_end(), or keeps it (owner_death = keep) by doing nothing: it then has no thread. */
+	/* HOW's owner died and had H; grants nothing itself, touches. H is off its thread's list already; the class
+	 * ends it by hold_end(), or keeps it (owner_death = keep) by doing nothing: it then has no thread. */
 	void (*revoke)(struct hold *, const struct death *how);
 	/* H's last H->unsure counts were never read of. NULL: revoked with no word. */
 	void (*undo)(struct hold *, bool certain);
@@ -192,9 +193,11 @@ struct hold *hold_find(const struct obj *, const struct thread *);
 /* A number that was never a token before. */
 uint64_t token_new(void);
 
-/* FENCE ({"lock": NAME, "token": T}, raw; {NULL, 0}: none): 0 while that lock is held with that token, else
- * STALE_TOKEN. */
-int fence_check(const struct asker *, struct span fence, struct fault *);
+/* TEXT ({"lock": NAME, "token": T}, raw; {NULL, 0}: none): 0 while that lock is held with that token, else STALE_TOKEN.
+ */
+int fence_check(const struct asker *, struct span text, struct fence *ret, struct fault *);
+/* The same later: for who has waited meanwhile. */
+int fence_still(const struct fence *, struct fault *);
 
 /* The journal's side. */
 int obj_load(struct span body);

@@ -28,8 +28,7 @@ static struct owner *session_owner(const struct owner_image *i)
 	char a[SESSION_KEY], b[SESSION_KEY];
 	struct owner *o;
 	LIST_EACH (o, &core.owners, by_all)
-		if (o->i.kind == OWNER_CONN && o->i.has_session &&
-		    span_eq(session_key(&o->i, a), session_key(i, b)))
+		if (o->i.kind == OWNER_CONN && o->i.has_session && span_eq(session_key(&o->i, a), session_key(i, b)))
 			return o;
 	return NULL;
 }
@@ -274,7 +273,8 @@ static void thread_die(struct thread *t)
 	if (list_empty(&t->has))
 		return;
 	thread_death(t, &death);
-	while (!list_empty(&t->has)) { /* the newest first: what goes back to its old place goes before what went before */
+	while (!list_empty(
+		&t->has)) { /* the newest first: what goes back to its old place goes before what went before */
 		struct hold *h = LIST_ENTRY(t->has.prev, struct hold, by_thread);
 		if (hold_unread(h))
 			continue;
@@ -302,7 +302,8 @@ void owner_die(struct owner *o)
 	core.ops->unwatch(o);
 }
 
-/* --- channels ------------------------------------------------------------------------------------------------------ */
+/* --- channels ------------------------------------------------------------------------------------------------------
+ */
 
 void channel_init(struct channel *ch, pid_t pid, uid_t uid)
 {
@@ -427,7 +428,8 @@ static void owner_forget_channel(struct owner *o)
 	}
 }
 
-/* --- grants that nobody may have read ------------------------------------------------------------------------------ */
+/* --- grants that nobody may have read ------------------------------------------------------------------------------
+ */
 
 void channel_grant(struct channel *ch, struct grant *g)
 {
@@ -500,7 +502,8 @@ void channel_gone(struct channel *ch, bool all_read, bool cut)
 	ch->owner = ch->process = NULL;
 }
 
-/* --- who ----------------------------------------------------------------------------------------------------------- */
+/* --- who -----------------------------------------------------------------------------------------------------------
+ */
 
 static const char *const kind_names[] = {
 	[OWNER_CONN] = "connection", [OWNER_PROCESS] = "process", [OWNER_LEASE] = "lease"};
@@ -560,7 +563,8 @@ void death_put(struct buf *b, const struct death *d)
 	buf_printf(b, ",\"at\":%.3f}", (double)(d->at + core.wall) / (double)NSEC_PER_SEC);
 }
 
-/* --- the journal's side --------------------------------------------------------------------------------------------- */
+/* --- the journal's side ---------------------------------------------------------------------------------------------
+ */
 
 void owner_save(struct owner *o)
 {
@@ -574,7 +578,8 @@ int owner_load(struct span body)
 	if (body.n != sizeof(i))
 		return -1;
 	memcpy(&i, body.p, sizeof(i));
-	if (i.id == 0 || i.id >= CORE_ID_MAX || i.kind < OWNER_CONN || i.kind > OWNER_LEASE || i.client[sizeof(i.client) - 1] || i.pid < 0)
+	if (i.id == 0 || i.id >= CORE_ID_MAX || i.kind < OWNER_CONN || i.kind > OWNER_LEASE ||
+	    i.client[sizeof(i.client) - 1] || i.pid < 0)
 		return -1;
 	struct owner *o = owner_by_id(i.id);
 	if (o) {

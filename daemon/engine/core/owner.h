@@ -40,8 +40,8 @@ struct thread {
 	struct owner *owner;
 	struct list by_owner;
 	struct list by_idle; /* to be looked at when the turn ends */
-	struct list wants; /* struct want.by_thread */
-	struct list has;   /* struct hold.by_thread, oldest first */
+	struct list wants;   /* struct want.by_thread */
+	struct list has;     /* struct hold.by_thread, oldest first */
 	size_t ntag;
 	char tag[];
 };
@@ -49,13 +49,13 @@ struct thread {
 struct owner {
 	struct owner_image i;
 	bool dying;
-	bool saved;           /* the journal has it */
-	unsigned channels;    /* that it has, or that remember it */
-	struct list threads;  /* struct thread.by_owner; the one without a tag first */
+	bool saved;          /* the journal has it */
+	unsigned channels;   /* that it has, or that remember it */
+	struct list threads; /* struct thread.by_owner; the one without a tag first */
 	struct list by_all;
-	struct list by_pid;   /* a ring of those of the same pid */
-	struct timer grace;   /* until it ends unless its client comes back */
-	void *watch;          /* the shell's, over its process */
+	struct list by_pid; /* a ring of those of the same pid */
+	struct timer grace; /* until it ends unless its client comes back */
+	void *watch;        /* the shell's, over its process */
 };
 
 /* How an owner ended, as far as is known. Part of what is journaled. */

@@ -13,7 +13,7 @@
 
 static struct spare {
 	struct spare *next;
-} *spares;
+} * spares;
 static size_t nspares;
 
 void *block_get(size_t n)

@@ -10,7 +10,7 @@
 
 struct payload {
 	unsigned refs;
-	bool raw; /* bytes, not JSON */
+	bool raw;        /* bytes, not JSON */
 	uint32_t before; /* bytes of the same allocation that lie before it */
 	size_t n;
 	char p[];

@@ -15,7 +15,8 @@ static void must(bool ok)
 		abort(); /* no memory for a small thing: the next engine replays */
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------------------ */
+/* --- ends ------------------------------------------------------------------------------------------------------------
+ */
 
 static bool end_dead(const struct pipe *p, unsigned end)
 {
@@ -81,8 +82,8 @@ int pipe_drop(struct pipe *p, unsigned end, const struct thread *t, struct fault
 {
 	struct hold *h = end_hold(p, end, t);
 	if (!h)
-		return fault_set(f, FAULT_NOT_HELD, "pipe %s:%u is not held by the one who drops it",
-				 obj_said(&p->obj), end);
+		return fault_set(f, FAULT_NOT_HELD, "pipe %s:%u is not held by the one who drops it", obj_said(&p->obj),
+				 end);
 	hold_drop(p, h);
 	return 0;
 }
@@ -94,7 +95,8 @@ void pipe_close(struct pipe *p, unsigned end)
 	end_changed(p, end);
 }
 
-/* --- messages --------------------------------------------------------------------------------------------------------- */
+/* --- messages
+ * --------------------------------------------------------------------------------------------------------- */
 
 enum { PART_PUT = 'P', PART_GOT = 'C', PART_FREE = 'R', PART_GONE = 'G' };
 
@@ -214,7 +216,8 @@ static void message_got(struct message *m, struct thread *t, uint64_t token)
 	list_push(&p->ends[m->end].unsure, &m->by_end);
 }
 
-/* --- send -------------------------------------------------------------------------------------------------------------- */
+/* --- send
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static enum step send_attempt(struct want *w, struct fault *f)
 {
@@ -246,7 +249,8 @@ const struct want_ops pipe_send_ops = {
 	.subject = send_subject,
 };
 
-/* --- receive ------------------------------------------------------------------------------------------------------------ */
+/* --- receive
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static enum step recv_attempt(struct want *w, struct fault *f)
 {
@@ -284,7 +288,8 @@ void pipe_answered(struct recv_want *rw)
 		message_gone(rw->got);
 }
 
-/* --- poll --------------------------------------------------------------------------------------------------------------- */
+/* --- poll
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static enum step poll_attempt(struct want *w, struct fault *f)
 {
@@ -312,15 +317,13 @@ const struct want_ops pipe_poll_ops = {
 	.subject = poll_subject,
 };
 
-/* --- the journal ---------------------------------------------------------------------------------------------------------- */
+/* --- the journal
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void save_put(struct message *m)
 {
-	struct part_put put = {.op = PART_PUT,
-			       .raw = m->payload->raw,
-			       .end = m->end,
-			       .redelivered = m->redelivered,
-			       .id = m->id};
+	struct part_put put = {
+		.op = PART_PUT, .raw = m->payload->raw, .end = m->end, .redelivered = m->redelivered, .id = m->id};
 	obj_part(&m->pipe->obj, &put, sizeof(put), payload_span(m->payload));
 	m->saved = true;
 }
@@ -478,7 +481,8 @@ static void pipe_drop_hold(struct hold *h) { pipe_of(h->obj)->ends[h->role].hold
 
 static void pipe_synced(struct obj *o) { map_done(&pipe_of(o)->loading); }
 
-/* --- the class -------------------------------------------------------------------------------------------------------------- */
+/* --- the class
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static void pipe_init(struct obj *o)
 {

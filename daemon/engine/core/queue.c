@@ -16,7 +16,8 @@ static void must(bool ok)
 		abort(); /* no memory for a small thing: the next engine replays */
 }
 
-/* --- how much a user has in queues ---------------------------------------------------------------------------------- */
+/* --- how much a user has in queues ----------------------------------------------------------------------------------
+ */
 
 /* Of the queue's user; there as long as the engine is. */
 static size_t *uid_bytes(uid_t uid)
@@ -41,7 +42,8 @@ static void discharge(struct queue *q, size_t bytes)
 	*q->uid_bytes -= bytes;
 }
 
-/* --- the order of what is ready -------------------------------------------------------------------------------------- */
+/* --- the order of what is ready --------------------------------------------------------------------------------------
+ */
 
 static bool before(const struct queue *q, const struct item *a, const struct item *b)
 {
@@ -147,7 +149,8 @@ static struct item *ready_take(struct queue *q)
 	return item;
 }
 
-/* --- items ----------------------------------------------------------------------------------------------------------- */
+/* --- items -----------------------------------------------------------------------------------------------------------
+ */
 
 static void item_save(struct part *);
 static void gone_save(struct part *);
@@ -206,7 +209,8 @@ bool queue_full(const struct queue *q)
 	       (q->i.max_bytes && q->bytes >= (size_t)q->i.max_bytes);
 }
 
-/* --- claims ---------------------------------------------------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------------------------------------------------
+ */
 
 static void claim_undo(struct grant *, bool certain);
 static void claim_confirm(struct grant *);
@@ -270,7 +274,8 @@ static void item_return(struct item *item, uint32_t redelivered)
 	part_dirty(&item->part);
 }
 
-/* --- dead letters ----------------------------------------------------------------------------------------------------- */
+/* --- dead letters
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void put_letter(struct buf *b, const struct item *item, const char *reason, const struct death *how)
 {
@@ -353,7 +358,8 @@ static void claim_clock(struct claim *c, nsec_t ttr)
 		timer_set(&core.timers, &c->ttr, timer_after(core.now, ttr), ttr_over);
 }
 
-/* --- put --------------------------------------------------------------------------------------------------------------- */
+/* --- put
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static enum step fail(int code)
 {
@@ -373,8 +379,8 @@ static int put_charge(struct queue *q, struct put_want *pw, struct fault *f)
 	if (over_quota(q, cost) && pw->want.channel)
 		channel_settle(pw->want.channel);
 	if (over_quota(q, cost)) {
-		fault_set(f, FAULT_QUOTA, "uid %u has %zu bytes in queues; %zu is the most", q->obj.uid,
-			  *q->uid_bytes, QUEUE_BYTES_PER_UID);
+		fault_set(f, FAULT_QUOTA, "uid %u has %zu bytes in queues; %zu is the most", q->obj.uid, *q->uid_bytes,
+			  QUEUE_BYTES_PER_UID);
 		return fault_data(f, "\"limit\":\"queue bytes\",\"used\":%zu,\"max\":%zu", *q->uid_bytes,
 				  QUEUE_BYTES_PER_UID);
 	}
@@ -446,7 +452,8 @@ const struct want_ops queue_put_ops = {
 	.subject = put_subject,
 };
 
-/* --- get --------------------------------------------------------------------------------------------------------------- */
+/* --- get
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void get_one(struct queue *q, struct get_want *gw, struct claim **link)
 {
@@ -465,8 +472,8 @@ static enum step get_attempt(struct want *w, struct fault *f)
 	struct get_want *gw = get_of(w);
 	struct queue *q = queue_of(w->obj);
 	if (q->i.closed && q->nready == 0)
-		return fail(fault_set(f, FAULT_CLOSED, "queue %s is closed, and nothing is left in it",
-				      obj_said(w->obj)));
+		return fail(
+			fault_set(f, FAULT_CLOSED, "queue %s is closed, and nothing is left in it", obj_said(w->obj)));
 	if (q->nready == 0 || q->i.paused)
 		return STEP_WAIT;
 	struct claim **link = &gw->got;
@@ -504,7 +511,8 @@ void queue_answered(struct get_want *gw)
 	}
 }
 
-/* --- join -------------------------------------------------------------------------------------------------------------- */
+/* --- join
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static enum step join_attempt(struct want *w, struct fault *f)
 {
@@ -515,8 +523,8 @@ static enum step join_attempt(struct want *w, struct fault *f)
 static enum step join_expire(struct want *w, struct fault *f)
 {
 	size_t n = queue_unfinished(queue_of(w->obj));
-	fault_set(f, w->timeout ? FAULT_TIMEOUT : FAULT_WOULD_BLOCK, "queue %s: %zu item%s not done",
-		  obj_said(w->obj), n, n == 1 ? " is" : "s are");
+	fault_set(f, w->timeout ? FAULT_TIMEOUT : FAULT_WOULD_BLOCK, "queue %s: %zu item%s not done", obj_said(w->obj),
+		  n, n == 1 ? " is" : "s are");
 	return fail(fault_data(f, "\"unfinished\":%zu,\"waited\":%.3f", n,
 			       (double)(core.now - w->since) / (double)NSEC_PER_SEC));
 }
@@ -531,7 +539,8 @@ const struct want_ops queue_join_ops = {
 	.subject = join_subject,
 };
 
-/* --- claims, by their number -------------------------------------------------------------------------------------------- */
+/* --- claims, by their number
+ * -------------------------------------------------------------------------------------------- */
 
 static int claim_find(const struct queue *q, uint64_t token, struct claim **ret, struct fault *f)
 {
@@ -614,7 +623,8 @@ void queue_pause(struct queue *q, bool paused)
 	subject_touch(&q->getters);
 }
 
-/* --- the journal --------------------------------------------------------------------------------------------------------- */
+/* --- the journal
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* PUT: followed by the payload. PUT_CLAIMED: by a part_claim, its tag, and the payload. */
 enum { PART_PUT = 'P', PART_PUT_CLAIMED = 'Q', PART_CLAIM = 'C', PART_FREE = 'R', PART_GONE = 'G' };
@@ -739,8 +749,7 @@ static int load_put(struct queue *q, struct span body)
 	memcpy(&put, body.p, sizeof(put));
 	struct span text = {body.p + sizeof(put), body.n - sizeof(put)};
 	struct scan_error e;
-	if (put.id == 0 || put.id > CORE_ID_MAX || load_item(q, put.id) ||
-	    (!put.raw && scan_check(text, NULL, &e)))
+	if (put.id == 0 || put.id > CORE_ID_MAX || load_item(q, put.id) || (!put.raw && scan_check(text, NULL, &e)))
 		return -1;
 	struct item *item = item_new(text, put.raw, put.priority);
 	must(item && map_put(&q->loading, put.id, item) == 0);
@@ -769,8 +778,8 @@ static int load_claim(struct queue *q, struct span body)
 	memcpy(&claim, body.p, sizeof(claim));
 	struct item *item = load_item(q, claim.id);
 	struct owner *owner = owner_by_id(claim.owner);
-	if (!item || !owner || claim.ntag != body.n - sizeof(claim) || claim.ntag > OWNER_TAG_MAX ||
-	    claim.token == 0 || claim.token >= CORE_ID_MAX)
+	if (!item || !owner || claim.ntag != body.n - sizeof(claim) || claim.ntag > OWNER_TAG_MAX || claim.token == 0 ||
+	    claim.token >= CORE_ID_MAX)
 		return -1;
 	const struct claim *same = map_get(&q->claims, claim.token); /* of this item: it was extended */
 	if (same && same->item != item)
@@ -852,8 +861,9 @@ static int load_gone(struct queue *q, struct span body)
 static int queue_load_part(struct obj *o, struct span body)
 {
 	static int (*const loaders[])(struct queue *, struct span) = {
-		[PART_PUT] = load_put,   [PART_PUT_CLAIMED] = load_put_claimed, [PART_CLAIM] = load_claim,
-		[PART_FREE] = load_free, [PART_GONE] = load_gone,
+		[PART_PUT] = load_put,     [PART_PUT_CLAIMED] = load_put_claimed,
+		[PART_CLAIM] = load_claim, [PART_FREE] = load_free,
+		[PART_GONE] = load_gone,
 	};
 	size_t op = body.n ? (unsigned char)body.p[0] : 0;
 	return op < ARRAY_LEN(loaders) && loaders[op] ? loaders[op](queue_of(o), body) : -1;
@@ -888,7 +898,8 @@ static int queue_load(struct obj *o, struct span image)
 	return 0;
 }
 
-/* --- the class ------------------------------------------------------------------------------------------------------------ */
+/* --- the class
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void queue_init(struct obj *o)
 {

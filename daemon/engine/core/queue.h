@@ -61,10 +61,10 @@ struct queue {
 	struct item **heap; /* instead, with priorities */
 	size_t heap_room;
 	size_t nready, nclaimed;
-	size_t bytes; /* of the ready ones */
-	size_t all_bytes; /* of all */
+	size_t bytes;      /* of the ready ones */
+	size_t all_bytes;  /* of all */
 	size_t *uid_bytes; /* of all queues of its user */
-	struct part gone; /* those that are done in this turn, for the journal: */
+	struct part gone;  /* those that are done in this turn, for the journal: */
 	struct buf gone_ids;
 	struct list claimed; /* struct claim.by_queue */
 	struct map claims;   /* struct claim by token, the manual ones */

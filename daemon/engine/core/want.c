@@ -6,7 +6,8 @@
 
 static struct fault failure; /* of the last attempt that failed: told before the next one */
 
-/* --- how many, of whom --------------------------------------------------------------------------------------------- */
+/* --- how many, of whom ---------------------------------------------------------------------------------------------
+ */
 
 static bool is_admin(uid_t uid) { return uid == 0 || uid == core.uid; }
 
@@ -31,7 +32,8 @@ static void quota_leave(const struct want *w)
 		map_del(&core.wants_of, uid);
 }
 
-/* --- ends ---------------------------------------------------------------------------------------------------------- */
+/* --- ends ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Off all lists; its memory and what it has are still there. */
 static void want_leave(struct want *w)
@@ -122,12 +124,13 @@ bool want_cancel(struct want *w, bool gone)
 	return true;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------------------------------------------------
+ */
 
 static enum step waiter_attempt(struct waiter *waiter)
 {
 	struct want *w = CONTAINER_OF(waiter, struct want, waiter);
-	w->step = w->ops->attempt(w, &failure);
+	w->step = fence_still(&w->fence, &failure) ? STEP_FAIL : w->ops->attempt(w, &failure);
 	return w->step;
 }
 
@@ -155,8 +158,8 @@ static void time_over(const struct want *w, struct fault *f)
 	}
 	deadlock_put(w, &owner);
 	if (w->timeout == 0)
-		fault_set(f, FAULT_WOULD_BLOCK, "%s.%s %s: it would have to wait%s", w->obj->class->name,
-			  w->ops->what, obj_said(w->obj), buf_str(&held));
+		fault_set(f, FAULT_WOULD_BLOCK, "%s.%s %s: it would have to wait%s", w->obj->class->name, w->ops->what,
+			  obj_said(w->obj), buf_str(&held));
 	else
 		fault_set(f, FAULT_TIMEOUT, "%s.%s %s: not within %.3g s%s", w->obj->class->name, w->ops->what,
 			  obj_said(w->obj), waited, buf_str(&held));

@@ -37,8 +37,8 @@ struct want_ops {
 	bool (*overtakes)(const struct want *);
 	/* May it be granted? STEP_DONE: it was, the object has changed. STEP_FAIL: with the fault. */
 	enum step (*attempt)(struct want *, struct fault *);
-	/* Its time is over (at once with timeout 0, before it ever waited). NULL: TIMEOUT, WOULD_BLOCK. STEP_WAIT: it waits
-	 * on, where `subject` now says, without a deadline. */
+	/* Its time is over (at once with timeout 0, before it ever waited). NULL: TIMEOUT, WOULD_BLOCK. STEP_WAIT: it
+	 * waits on, where `subject` now says, without a deadline. */
 	enum step (*expire)(struct want *, struct fault *);
 	/* It goes before it was granted: cancelled, or its owner or object is gone. NULL: nothing to do. */
 	void (*abandon)(struct want *);
@@ -54,6 +54,11 @@ struct want_ops {
 	void (*holders)(const struct want *, struct holders *);
 };
 
+/* A write is for who holds this lock with this token only. */
+struct fence {
+	uint64_t lock, token; /* the lock's id, 0: no fence */
+};
+
 struct want {
 	struct waiter waiter;
 	const struct want_ops *ops;
@@ -61,9 +66,10 @@ struct want {
 	struct thread *thread;
 	struct channel *channel;
 	struct list by_thread, by_obj;
-	void *call;                     /* the shell's */
+	void *call;                    /* the shell's */
 	void (*answer)(struct want *); /* the shell's: it was granted */
-	struct hold *hold; /* what it was granted, where that is a hold */
+	struct hold *hold;             /* what it was granted, where that is a hold */
+	struct fence fence;            /* looked at again when it has waited */
 	nsec_t since;
 	nsec_t timeout;  /* as asked for; NSEC_NEVER: none */
 	enum step step;  /* how its last attempt ended */
@@ -84,9 +90,9 @@ void want_move(struct want *);
 /* It has no deadline any more. */
 void want_timeless(struct want *);
 
-/* A wait that is none for an object, for a process's end: it is run elsewhere, and counts for deadlocks. It has ops (what,
- * holders) and a timeout, lies with the caller, and is T's until it leaves; with the death of T's owner it leaves by
- * itself. */
+/* A wait that is none for an object, for a process's end: it is run elsewhere, and counts for deadlocks. It has ops
+ * (what, holders) and a timeout, lies with the caller, and is T's until it leaves; with the death of T's owner it
+ * leaves by itself. */
 void want_shadow(struct want *, struct thread *t);
 void want_shadow_leave(struct want *);
 
