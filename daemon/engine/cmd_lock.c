@@ -4,8 +4,7 @@
 #include "daemon/engine/core/lock.h"
 #include "daemon/engine/engine.h"
 
-/* --- answers, for all that have a mutex -----------------------------------------------------------------------------
- */
+/* --- answers, for all that have a mutex --------------------------------------------------------------------------- */
 
 void mutex_put_granted(struct buf *b, const struct mutex_want *mw)
 {
@@ -61,8 +60,7 @@ int mutex_call_release(struct req *r, struct mutex *m, const struct call_who *wh
 	return 0;
 }
 
-/* --- lock and rlock --------------------------------------------------------------------------------------------------
- */
+/* --- lock and rlock ----------------------------------------------------------------------------------------------- */
 
 static int acquire(struct req *r, enum obj_kind kind, struct span name, bool may_make, const struct call_who *who,
 		   struct fault *f)
@@ -158,8 +156,7 @@ int cmd_rlock_repair(struct req *r, const void *args, struct fault *f)
 	return repair(r, KIND_RLOCK, a->name, &CALL_OWNER(a), f);
 }
 
-/* --- creation
- * --------------------------------------------------------------------------------------------------------- */
+/* --- creation ----------------------------------------------------------------------------------------------------- */
 
 static int shape(struct obj *o, bool created, const struct mutex_image *wanted, struct fault *f)
 {

@@ -80,8 +80,7 @@ static void logs_answer(const struct logs *l)
 	reply_end(l->req);
 }
 
-/* --- waiting for more
- * -------------------------------------------------------------------------------------------------- */
+/* --- waiting for more --------------------------------------------------------------------------------------------- */
 
 static enum step logs_attempt(struct waiter *w)
 {

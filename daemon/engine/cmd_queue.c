@@ -24,8 +24,7 @@ static int find(const struct req *r, struct span name, unsigned rights, bool sim
 	return 0;
 }
 
-/* --- creation
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- creation ----------------------------------------------------------------------------------------------------- */
 
 static struct queue_image shape_of(const struct args_queue_create *a)
 {
@@ -73,8 +72,7 @@ int queue_make(const struct asker *who, const void *args, bool *ret_created, str
 
 int cmd_queue_create(struct req *r, const void *args, struct fault *f) { return create_by(queue_make, r, args, f); }
 
-/* --- put
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- put ---------------------------------------------------------------------------------------------------------- */
 
 static int add_item(struct put_want *w, struct item ***link, struct span text, bool raw, int64_t priority,
 		    struct fault *f)
@@ -167,8 +165,7 @@ int cmd_queue_put(struct req *r, const void *args, struct fault *f)
 	return code;
 }
 
-/* --- get
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- get ---------------------------------------------------------------------------------------------------------- */
 
 static void put_item(struct buf *b, const struct item *item, const struct claim *c)
 {
@@ -277,8 +274,7 @@ int cmd_queue_peek(struct req *r, const void *args, struct fault *f)
 	return 0;
 }
 
-/* --- claims
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- claims ------------------------------------------------------------------------------------------------------- */
 
 int cmd_queue_ack(struct req *r, const void *args, struct fault *f)
 {
@@ -367,8 +363,7 @@ int cmd_queue_join(struct req *r, const void *args, struct fault *f)
 	return call_run(r, &w, &who, answer_join, f);
 }
 
-/* --- the rest
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------------------------------------------------- */
 
 int cmd_queue_size(struct req *r, const void *args, struct fault *f)
 {

@@ -369,8 +369,7 @@ static int start_files(struct start *s, struct fault *fault)
 	return 0;
 }
 
-/* --- environment
- * ------------------------------------------------------------------------------------------------------- */
+/* --- environment -------------------------------------------------------------------------------------------------- */
 
 struct env {
 	struct span *v;
@@ -423,8 +422,7 @@ static int start_env(struct start *s, struct env *env, struct buf *text)
 	return text->failed ? -1 : 0;
 }
 
-/* --- the whole request
- * ------------------------------------------------------------------------------------------------- */
+/* --- the whole request -------------------------------------------------------------------------------------------- */
 
 static int start_check(struct start *s, struct fault *fault)
 {
@@ -545,8 +543,7 @@ static void start_send(struct start *s, const struct proc *p, int client, int pl
 	link_send(&msg, fds, n);
 }
 
-/* --- the wait for the exec
- * ------------------------------------------------------------------------------------------------ */
+/* --- the wait for the exec ---------------------------------------------------------------------------------------- */
 
 struct starting {
 	struct waiter waiter;
@@ -675,8 +672,7 @@ static int start_wait(struct req *req, struct targets *ts, bool numbered, struct
 	return 0;
 }
 
-/* --- the handler
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- the handler -------------------------------------------------------------------------------------------------- */
 
 /* The k-th of them; LAST: it may have the plan itself. */
 static int start_one(struct start *s, unsigned k, int *plan, bool last, struct target *ret, struct fault *fault)

@@ -15,8 +15,7 @@ struct asker asker_of(const struct conn *c)
 			      .admin = c->peer.admin};
 }
 
-/* --- for whom -------------------------------------------------------------------------------------------------------
- */
+/* --- for whom ----------------------------------------------------------------------------------------------------- */
 
 static int bad_owner(struct fault *f)
 {
@@ -74,8 +73,7 @@ int call_thread(const struct req *r, const struct call_who *who, struct thread *
 	return *ret ? 0 : fault_set(f, FAULT_OVERLOADED, "out of memory");
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 static bool call_cancel(struct req *r, bool gone) { return want_cancel(r->wait, gone); }
 
@@ -100,8 +98,7 @@ int call_run(struct req *r, struct want *w, const struct call_who *who, void (*a
 	return step == STEP_DONE ? 0 : f->code;
 }
 
-/* --- answers --------------------------------------------------------------------------------------------------------
- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 int reply_empty(struct req *r)
 {
@@ -131,8 +128,7 @@ int reply_text(struct req *r, const struct buf *result, struct fault *f)
 
 int reply_created(struct req *r, bool created) { return reply_bool(r, "created", created); }
 
-/* --- creation --------------------------------------------------------------------------------------------------------
- */
+/* --- creation ----------------------------------------------------------------------------------------------------- */
 
 /* Octal digits; -1: they are not. */
 static int parse_mode(struct span text, uint16_t *ret)
@@ -189,8 +185,7 @@ int create_by(maker *make, struct req *r, const void *args, struct fault *f)
 	return code ? code : reply_created(r, created);
 }
 
-/* --- all kinds -------------------------------------------------------------------------------------------------------
- */
+/* --- all kinds ---------------------------------------------------------------------------------------------------- */
 
 static int kind_of(struct span name, enum obj_kind *ret, struct fault *f)
 {

@@ -56,8 +56,7 @@ static void must(bool good, const char *what)
 		die(what);
 }
 
-/* --- what is asked, and what must come back ------------------------------------------------------------------------
- */
+/* --- what is asked, and what must come back ----------------------------------------------------------------------- */
 
 enum verb { PING, PUT, GET, PUT_BULK, GET_BULK, ACQUIRE, RELEASE, GIVE, TAKE, PREPARE, VERBS };
 
@@ -90,8 +89,7 @@ static void put_numbered(struct buf *out, const char *text, size_t client)
 	}
 }
 
-/* --- Redis's protocol ----------------------------------------------------------------------------------------------
- */
+/* --- Redis's protocol --------------------------------------------------------------------------------------------- */
 
 #define RESP_TOKEN "5a0c5bd1-9f2e-4f0e-8d60-1f0c2b7d0000-@"
 #define RESP_SCRIPT "if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end"
@@ -163,8 +161,7 @@ static size_t resp_reply(struct span in, enum verb verb)
 	return in.n >= n ? n : 0;
 }
 
-/* --- mpd's protocol ------------------------------------------------------------------------------------------------
- */
+/* --- mpd's protocol ----------------------------------------------------------------------------------------------- */
 
 static const char *const json_calls[VERBS] = {
 	[PING] = "\"method\":\"mpd.ping\"",
@@ -214,8 +211,7 @@ static size_t json_reply(struct span in, enum verb verb)
 	return in.n >= n ? n : 0;
 }
 
-/* --- the servers ---------------------------------------------------------------------------------------------------
- */
+/* --- the servers -------------------------------------------------------------------------------------------------- */
 
 struct client {
 	struct buf text[2]; /* the batches, sent in turn */
@@ -301,8 +297,7 @@ static void ask(const struct server *s, int fd, enum verb verb)
 	} while (!s->protocol.reply((struct span){in, n}, verb));
 }
 
-/* --- many clients --------------------------------------------------------------------------------------------------
- */
+/* --- many clients ------------------------------------------------------------------------------------------------- */
 
 static struct {
 	const enum verb *verbs; /* two, in turn */
@@ -421,8 +416,7 @@ static void load_close(struct server *s)
 	close(s->epoll);
 }
 
-/* --- one hands on to another who waits -----------------------------------------------------------------------------
- */
+/* --- one hands on to another who waits ---------------------------------------------------------------------------- */
 
 static nsec_t *given, *taken; /* when; shared with the consumer */
 
@@ -481,8 +475,7 @@ static void handoff_open(struct server *s)
 
 static void handoff_close(struct server *s) { (void)s; }
 
-/* --- rounds --------------------------------------------------------------------------------------------------------
- */
+/* --- rounds ------------------------------------------------------------------------------------------------------- */
 
 static const struct mode {
 	const char *name;
@@ -582,8 +575,7 @@ static void bench(const struct mode *mode, size_t ms, size_t rounds)
 	printf("}\n");
 }
 
-/* --- the command line ----------------------------------------------------------------------------------------------
- */
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 static bool number(const char *word, size_t most, size_t *ret)
 {

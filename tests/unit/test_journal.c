@@ -650,9 +650,7 @@ static void too_long_a_record(void **state)
 	close(fd);
 }
 
-/* --- a walk
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- a walk ------------------------------------------------------------------------------------------------------- */
 
 static int model_first, model_committed, model_next; /* records [first, committed) are there */
 

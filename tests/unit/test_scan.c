@@ -761,8 +761,7 @@ static void test_random_bytes_come_back(void **state)
 	}
 }
 
-/* --- against a slow model: the grammar of RFC 8259, said directly, with names as lists of code points --------------
- */
+/* --- against a slow model: the grammar of RFC 8259, said directly, with names as lists of code points ------------- */
 
 struct model {
 	const unsigned char *p, *end;

@@ -166,8 +166,7 @@ static bool stuck(struct walk *walk, const struct owner *o)
 	return true;
 }
 
-/* --- what is told ---------------------------------------------------------------------------------------------------
- */
+/* --- what is told ------------------------------------------------------------------------------------------------- */
 
 static void put_edge(struct buf *b, const struct edge *e, uid_t uid)
 {
@@ -261,8 +260,7 @@ int deadlock_check(const struct want *w, struct fault *f)
 	return fault_data(f, "%s", buf_str(&data));
 }
 
-/* --- the graph ------------------------------------------------------------------------------------------------------
- */
+/* --- the graph ---------------------------------------------------------------------------------------------------- */
 
 static bool may_see(uid_t uid, const struct owner *o) { return uid == 0 || uid == core.uid || o->i.uid == uid; }
 

@@ -83,8 +83,7 @@ const struct want_ops mutex_acquire_ops = {
 	.holders = mutex_holders,
 };
 
-/* --- the ends of holds ---------------------------------------------------------------------------------------------
- */
+/* --- the ends of holds -------------------------------------------------------------------------------------------- */
 
 static void mutex_free(struct mutex *m)
 {
@@ -211,8 +210,7 @@ void mutex_undo(struct hold *h, bool certain)
 		mutex_free(obj_mutex(h->obj));
 }
 
-/* --- the journal, and what is told ---------------------------------------------------------------------------------
- */
+/* --- the journal, and what is told -------------------------------------------------------------------------------- */
 
 /* There is one: of two, whose end between them is damaged, the later. */
 void mutex_load_hold(struct hold *h)
@@ -273,8 +271,7 @@ void mutex_summary(const struct mutex *m, struct buf *b)
 		buf_puts(b, ", not recoverable");
 }
 
-/* --- the classes ----------------------------------------------------------------------------------------------------
- */
+/* --- the classes -------------------------------------------------------------------------------------------------- */
 
 static struct mutex *lock_mutex(const struct obj *o) { return &((struct lock *)(uintptr_t)o)->mutex; }
 

@@ -23,8 +23,7 @@ static void must(bool ok)
 		abort(); /* no memory for a small thing: the next engine replays */
 }
 
-/* --- names ---------------------------------------------------------------------------------------------------------
- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 enum scope { SCOPE_BARE, SCOPE_USER, SCOPE_SYSTEM };
 
@@ -120,8 +119,7 @@ enum obj_kind obj_kind_of(struct span name)
 	return KIND_ANY;
 }
 
-/* --- rights --------------------------------------------------------------------------------------------------------
- */
+/* --- rights ------------------------------------------------------------------------------------------------------- */
 
 static bool in_group(const struct asker *who, gid_t gid)
 {
@@ -233,8 +231,7 @@ int obj_find(const struct asker *who, struct span name, enum obj_kind kind, unsi
 	return 0;
 }
 
-/* --- beginnings and ends --------------------------------------------------------------------------------------------
- */
+/* --- beginnings and ends ------------------------------------------------------------------------------------------ */
 
 static struct obj *obj_make(const struct obj_image *i, struct span key)
 {
@@ -450,8 +447,7 @@ void obj_dirty(struct obj *o)
 		list_push(&core.dirty_objs, &o->dirty);
 }
 
-/* --- holds ----------------------------------------------------------------------------------------------------------
- */
+/* --- holds -------------------------------------------------------------------------------------------------------- */
 
 uint64_t token_new(void)
 {
@@ -586,8 +582,7 @@ struct hold *hold_find(const struct obj *o, const struct thread *t)
 	return NULL;
 }
 
-/* --- fences ---------------------------------------------------------------------------------------------------------
- */
+/* --- fences ------------------------------------------------------------------------------------------------------- */
 
 static int fence_stale(const struct obj *o, uint64_t token, const struct hold *h, struct fault *f)
 {
@@ -643,8 +638,7 @@ int fence_check(const struct asker *who, struct span text, struct fence *ret, st
 	return fence_still(ret, f);
 }
 
-/* --- the journal's side ---------------------------------------------------------------------------------------------
- */
+/* --- the journal's side ------------------------------------------------------------------------------------------- */
 
 struct hold_image { /* followed by the tag */
 	uint64_t token, obj, owner;
@@ -925,8 +919,7 @@ void objs_done(void)
 	map_done(&core.loaded_holds);
 }
 
-/* --- what is told of them -------------------------------------------------------------------------------------------
- */
+/* --- what is told of them ----------------------------------------------------------------------------------------- */
 
 static double ago(nsec_t t) { return (double)MAX(core.now - t, 0) / (double)NSEC_PER_SEC; }
 

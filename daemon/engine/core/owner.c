@@ -302,8 +302,7 @@ void owner_die(struct owner *o)
 	core.ops->unwatch(o);
 }
 
-/* --- channels ------------------------------------------------------------------------------------------------------
- */
+/* --- channels ----------------------------------------------------------------------------------------------------- */
 
 void channel_init(struct channel *ch, pid_t pid, uid_t uid)
 {
@@ -428,8 +427,7 @@ static void owner_forget_channel(struct owner *o)
 	}
 }
 
-/* --- grants that nobody may have read ------------------------------------------------------------------------------
- */
+/* --- grants that nobody may have read ----------------------------------------------------------------------------- */
 
 void channel_grant(struct channel *ch, struct grant *g)
 {
@@ -502,8 +500,7 @@ void channel_gone(struct channel *ch, bool all_read, bool cut)
 	ch->owner = ch->process = NULL;
 }
 
-/* --- who -----------------------------------------------------------------------------------------------------------
- */
+/* --- who ---------------------------------------------------------------------------------------------------------- */
 
 static const char *const kind_names[] = {
 	[OWNER_CONN] = "connection", [OWNER_PROCESS] = "process", [OWNER_LEASE] = "lease"};
@@ -563,8 +560,7 @@ void death_put(struct buf *b, const struct death *d)
 	buf_printf(b, ",\"at\":%.3f}", (double)(d->at + core.wall) / (double)NSEC_PER_SEC);
 }
 
-/* --- the journal's side ---------------------------------------------------------------------------------------------
- */
+/* --- the journal's side ------------------------------------------------------------------------------------------- */
 
 void owner_save(struct owner *o)
 {

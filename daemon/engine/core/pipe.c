@@ -15,8 +15,7 @@ static void must(bool ok)
 		abort(); /* no memory for a small thing: the next engine replays */
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------------------
- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 static bool end_dead(const struct pipe *p, unsigned end)
 {
@@ -95,8 +94,7 @@ void pipe_close(struct pipe *p, unsigned end)
 	end_changed(p, end);
 }
 
-/* --- messages
- * --------------------------------------------------------------------------------------------------------- */
+/* --- messages ----------------------------------------------------------------------------------------------------- */
 
 enum { PART_PUT = 'P', PART_GOT = 'C', PART_FREE = 'R', PART_GONE = 'G' };
 
@@ -216,8 +214,7 @@ static void message_got(struct message *m, struct thread *t, uint64_t token)
 	list_push(&p->ends[m->end].unsure, &m->by_end);
 }
 
-/* --- send
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- send --------------------------------------------------------------------------------------------------------- */
 
 static enum step send_attempt(struct want *w, struct fault *f)
 {
@@ -249,8 +246,7 @@ const struct want_ops pipe_send_ops = {
 	.subject = send_subject,
 };
 
-/* --- receive
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- receive ------------------------------------------------------------------------------------------------------ */
 
 static enum step recv_attempt(struct want *w, struct fault *f)
 {
@@ -288,8 +284,7 @@ void pipe_answered(struct recv_want *rw)
 		message_gone(rw->got);
 }
 
-/* --- poll
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- poll --------------------------------------------------------------------------------------------------------- */
 
 static enum step poll_attempt(struct want *w, struct fault *f)
 {
@@ -317,8 +312,7 @@ const struct want_ops pipe_poll_ops = {
 	.subject = poll_subject,
 };
 
-/* --- the journal
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- the journal -------------------------------------------------------------------------------------------------- */
 
 static void save_put(struct message *m)
 {
@@ -481,8 +475,7 @@ static void pipe_drop_hold(struct hold *h) { pipe_of(h->obj)->ends[h->role].hold
 
 static void pipe_synced(struct obj *o) { map_done(&pipe_of(o)->loading); }
 
-/* --- the class
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- the class ---------------------------------------------------------------------------------------------------- */
 
 static void pipe_init(struct obj *o)
 {

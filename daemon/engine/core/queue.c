@@ -16,8 +16,7 @@ static void must(bool ok)
 		abort(); /* no memory for a small thing: the next engine replays */
 }
 
-/* --- how much a user has in queues ----------------------------------------------------------------------------------
- */
+/* --- how much a user has in queues -------------------------------------------------------------------------------- */
 
 /* Of the queue's user; there as long as the engine is. */
 static size_t *uid_bytes(uid_t uid)
@@ -42,8 +41,7 @@ static void discharge(struct queue *q, size_t bytes)
 	*q->uid_bytes -= bytes;
 }
 
-/* --- the order of what is ready --------------------------------------------------------------------------------------
- */
+/* --- the order of what is ready ----------------------------------------------------------------------------------- */
 
 static bool before(const struct queue *q, const struct item *a, const struct item *b)
 {
@@ -149,8 +147,7 @@ static struct item *ready_take(struct queue *q)
 	return item;
 }
 
-/* --- items -----------------------------------------------------------------------------------------------------------
- */
+/* --- items -------------------------------------------------------------------------------------------------------- */
 
 static void item_save(struct part *);
 static void gone_save(struct part *);
@@ -209,8 +206,7 @@ bool queue_full(const struct queue *q)
 	       (q->i.max_bytes && q->bytes >= (size_t)q->i.max_bytes);
 }
 
-/* --- claims ----------------------------------------------------------------------------------------------------------
- */
+/* --- claims ------------------------------------------------------------------------------------------------------- */
 
 static void claim_undo(struct grant *, bool certain);
 static void claim_confirm(struct grant *);
@@ -274,8 +270,7 @@ static void item_return(struct item *item, uint32_t redelivered)
 	part_dirty(&item->part);
 }
 
-/* --- dead letters
- * ----------------------------------------------------------------------------------------------------- */
+/* --- dead letters ------------------------------------------------------------------------------------------------- */
 
 static void put_letter(struct buf *b, const struct item *item, const char *reason, const struct death *how)
 {
@@ -358,8 +353,7 @@ static void claim_clock(struct claim *c, nsec_t ttr)
 		timer_set(&core.timers, &c->ttr, timer_after(core.now, ttr), ttr_over);
 }
 
-/* --- put
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- put ---------------------------------------------------------------------------------------------------------- */
 
 static enum step fail(int code)
 {
@@ -452,8 +446,7 @@ const struct want_ops queue_put_ops = {
 	.subject = put_subject,
 };
 
-/* --- get
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- get ---------------------------------------------------------------------------------------------------------- */
 
 static void get_one(struct queue *q, struct get_want *gw, struct claim **link)
 {
@@ -511,8 +504,7 @@ void queue_answered(struct get_want *gw)
 	}
 }
 
-/* --- join
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- join --------------------------------------------------------------------------------------------------------- */
 
 static enum step join_attempt(struct want *w, struct fault *f)
 {
@@ -539,8 +531,7 @@ const struct want_ops queue_join_ops = {
 	.subject = join_subject,
 };
 
-/* --- claims, by their number
- * -------------------------------------------------------------------------------------------- */
+/* --- claims, by their number -------------------------------------------------------------------------------------- */
 
 static int claim_find(const struct queue *q, uint64_t token, struct claim **ret, struct fault *f)
 {
@@ -623,8 +614,7 @@ void queue_pause(struct queue *q, bool paused)
 	subject_touch(&q->getters);
 }
 
-/* --- the journal
- * --------------------------------------------------------------------------------------------------------- */
+/* --- the journal -------------------------------------------------------------------------------------------------- */
 
 /* PUT: followed by the payload. PUT_CLAIMED: by a part_claim, its tag, and the payload. */
 enum { PART_PUT = 'P', PART_PUT_CLAIMED = 'Q', PART_CLAIM = 'C', PART_FREE = 'R', PART_GONE = 'G' };
@@ -898,8 +888,7 @@ static int queue_load(struct obj *o, struct span image)
 	return 0;
 }
 
-/* --- the class
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- the class ---------------------------------------------------------------------------------------------------- */
 
 static void queue_init(struct obj *o)
 {

@@ -6,8 +6,7 @@
 
 static struct fault failure; /* of the last attempt that failed: told before the next one */
 
-/* --- how many, of whom ---------------------------------------------------------------------------------------------
- */
+/* --- how many, of whom -------------------------------------------------------------------------------------------- */
 
 static bool is_admin(uid_t uid) { return uid == 0 || uid == core.uid; }
 
@@ -32,8 +31,7 @@ static void quota_leave(const struct want *w)
 		map_del(&core.wants_of, uid);
 }
 
-/* --- ends ----------------------------------------------------------------------------------------------------------
- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 /* Off all lists; its memory and what it has are still there. */
 static void want_leave(struct want *w)
@@ -124,8 +122,7 @@ bool want_cancel(struct want *w, bool gone)
 	return true;
 }
 
-/* --- waiting -------------------------------------------------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 static enum step waiter_attempt(struct waiter *waiter)
 {
