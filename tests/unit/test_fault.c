@@ -42,7 +42,7 @@ static void data_that_is_too_long_is_dropped(void **state)
 	(void)state;
 	struct fault f;
 	fault_set(&f, FAULT_BUSY, "busy");
-	fault_data(&f, "\"list\":[%0511d]", 1);
+	fault_data(&f, "\"list\":[%0*d]", (int)sizeof(f.data), 1);
 	assert_string_equal(f.data, "");
 }
 

@@ -165,6 +165,13 @@ static void print_moves(const struct move *moves, size_t n)
 	}
 }
 
+/* Of a check; what the sanitizers watch takes ten times as long. */
+#ifdef __SANITIZE_ADDRESS__
+#define STEPS 100000
+#else
+#define STEPS 1000000
+#endif
+
 /* --- what was found before ---------------------------------------------------------------------------------------- */
 
 static void kept(void **state)
@@ -236,7 +243,7 @@ static void walk_seed(uint64_t seed, size_t nmoves)
 
 static void walk_seeds(void)
 {
-	uint64_t total = getenv("MPD_SOAK") ? 10000000 : 1000000;
+	uint64_t total = getenv("MPD_SOAK") ? 10000000 : STEPS;
 	uint64_t first = getenv("MPD_SEED") ? strtoull(getenv("MPD_SEED"), NULL, 10) : 1,
 		 end = first + total / MOVES + 1;
 	for (uint64_t seed = first; seed < end; seed++)

@@ -278,6 +278,7 @@ static void obj_unlist(struct obj *o)
 
 static void obj_free(struct obj *o)
 {
+	timer_clear(&core.timers, &o->idle);
 	if (o->class->done)
 		o->class->done(o);
 	free((char *)o->key.p);
