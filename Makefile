@@ -171,7 +171,8 @@ help: ## list the targets
 PACKAGES := gcc make pkg-config libc6-dev libev-dev libinih-dev libcjson-dev
 DEMO_PACKAGES := procps python3
 BENCH_PACKAGES := python3-pytest redis-tools
-TEST_PACKAGES := $(DEMO_PACKAGES) $(BENCH_PACKAGES) clang libclang-rt-14-dev libcmocka-dev strace socat jq valgrind
+TEST_PACKAGES := $(DEMO_PACKAGES) $(BENCH_PACKAGES) python3-pytest-xdist clang libclang-rt-14-dev libcmocka-dev strace \
+	socat jq valgrind
 
 .PHONY: deps deps-quiet test-deps
 deps: deps-quiet test-deps ## install the Debian packages that building and testing need
