@@ -31,7 +31,7 @@ COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(LTO) $(if $(LTO),-ff
 LINK = $(CC) $(OUR_CFLAGS) $(CFLAGS) -fno-lto $(LDFLAGS)
 LINK_WHOLE = $(CC) $(OUR_CFLAGS) $(LTO) $(CFLAGS) $(LDFLAGS)
 # inih and libev bring no .pc on some releases: the plain -l name is the fallback.
-PKG_LIBS = $(shell pkg-config --libs libcjson inih 2>/dev/null || echo -lcjson -linih) -lev -lm
+PKG_LIBS = $(shell pkg-config --libs libcjson inih 2>/dev/null || echo -lcjson -linih) -lev
 STATIC = $(if $(SAN),,-static)
 
 Q := $(if $(V),,@)

@@ -34,6 +34,14 @@ static inline void list_del(struct list *n)
 	n->next->prev = n->prev;
 	list_init(n);
 }
+/* Walks it. */
+static inline size_t list_count(const struct list *l)
+{
+	size_t n = 0;
+	for (const struct list *node = l->next; node != l; node = node->next)
+		n++;
+	return n;
+}
 /* The first node, taken off; NULL when there is none. */
 static inline struct list *list_shift(struct list *l)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* barrier.*: the JSON of barriers. */
 #include "daemon/engine/core/barrier.h"
-#include "daemon/engine/engine.h"
 #include "daemon/engine/objects.h"
 
 static int check_parties(bool given, int64_t n, struct fault *f)
@@ -38,7 +37,6 @@ static int barrier_get(const struct req *r, struct span name, bool has_parties, 
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
 	bool made;
-	engine_now();
 	int code = check_parties(has_parties, parties, f);
 	if (!code)
 		code = obj_get(&asker, name, KIND_BARRIER, has_parties, &o, &made, f);

@@ -2,7 +2,6 @@
 /* condition.*: the JSON of conditions. */
 #include "daemon/engine/cmd_lock.h"
 #include "daemon/engine/core/cond.h"
-#include "daemon/engine/engine.h"
 
 static int find_lock(const struct asker *who, struct span name, struct obj **ret, struct fault *f)
 {
@@ -38,7 +37,6 @@ static int cond_get(const struct req *r, struct span name, bool may_make, struct
 {
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	engine_now();
 	int code = obj_get(&asker, name, KIND_CONDITION, may_make, &o, NULL, f);
 	if (code)
 		return code;

@@ -63,7 +63,6 @@ int cmd_mpd_status(struct req *req, const void *args, struct fault *fault)
 	(void)args;
 	(void)fault;
 	int configured, usable;
-	engine_now();
 	cpus(&configured, &usable);
 	const struct journal_stats *j = journal_stats();
 	struct buf *b = reply_begin(req);
@@ -132,7 +131,6 @@ int cmd_mpd_shutdown(struct req *req, const void *args, struct fault *fault)
 	d->req = req;
 	list_push(&waiting, &d->waiting);
 	req_park(req, down_cancel, d);
-	engine_now();
 	log_info("shutdown asked for by uid %u, pid %d", req->conn->peer.uid, req->conn->peer.pid);
 	engine_shutdown();
 	return 0;

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* For cmd_value.c, cmd_array.c, cmd_dict.c, cmd_list.c, cmd_namespace.c: cmd_data.h. */
 #include "daemon/engine/cmd_data.h"
-#include "daemon/engine/engine.h"
 
 int data_find(const struct req *r, struct span name, enum obj_kind kind, struct obj **ret, struct fault *f)
 {
 	struct asker asker = asker_of(r->conn);
-	engine_now();
 	return obj_find(&asker, name, kind, RIGHT_LOOK, ret, f);
 }
 
@@ -14,7 +12,6 @@ int data_target(const struct req *r, struct span name, enum obj_kind kind, struc
 		struct data_target *ret, struct fault *f)
 {
 	struct asker asker = asker_of(r->conn);
-	engine_now();
 	struct fence now;
 	int code = fence_check(&asker, fence, &now, f);
 	if (!code)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* event.*: the JSON of events. */
 #include "daemon/engine/core/event.h"
-#include "daemon/engine/engine.h"
 #include "daemon/engine/objects.h"
 
 int event_make(const struct asker *who, const void *args, bool *ret_created, struct fault *f)
@@ -24,7 +23,6 @@ static int event_get(const struct req *r, struct span name, bool no_create, stru
 {
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	engine_now();
 	int code = obj_get(&asker, name, KIND_EVENT, !no_create, &o, NULL, f);
 	if (!code)
 		*ret = (struct event *)o;

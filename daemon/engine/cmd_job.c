@@ -3,7 +3,6 @@
 #include "daemon/engine/await.h"
 #include "daemon/engine/commands.h"
 #include "daemon/engine/diary.h"
-#include "daemon/engine/engine.h"
 
 static bool wanted(bool given, bool wait) { return !given || wait; }
 
@@ -20,7 +19,6 @@ int cmd_job_start(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_job_start *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_JOBS, &ts, fault);
 	if (code)
 		return code;
@@ -32,7 +30,6 @@ int cmd_job_restart(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_job_restart *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_JOBS, &ts, fault);
 	if (code)
 		return code;
@@ -44,7 +41,6 @@ int cmd_job_stop(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_job_stop *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_JOBS, &ts, fault);
 	if (code)
 		return code;
@@ -56,7 +52,6 @@ int cmd_job_status(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_job_status *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, false, TARGET_JOBS, &ts, fault);
 	return code ? code : await_targets(req, &ts, AWAIT_NOTHING, false, NSEC_NEVER, fault);
 }

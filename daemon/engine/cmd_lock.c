@@ -2,7 +2,6 @@
 /* lock.*, rlock.* and the lock of a value: the JSON of a mutex. */
 #include "daemon/engine/cmd_lock.h"
 #include "daemon/engine/core/lock.h"
-#include "daemon/engine/engine.h"
 
 /* --- answers, for all that have a mutex --------------------------------------------------------------------------- */
 
@@ -67,7 +66,6 @@ static int acquire(struct req *r, enum obj_kind kind, struct span name, bool may
 {
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	engine_now();
 	int code = obj_get(&asker, name, kind, may_make, &o, NULL, f);
 	return code ? code : mutex_call_acquire(r, o, obj_mutex(o), who, f);
 }
@@ -89,7 +87,6 @@ static int release(struct req *r, enum obj_kind kind, struct span name, struct m
 {
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	engine_now();
 	int code = obj_find(&asker, name, kind, how->force ? RIGHT_CONTROL : RIGHT_USE, &o, f);
 	return code ? code : mutex_call_release(r, obj_mutex(o), who, how, f);
 }
@@ -133,7 +130,6 @@ static int repair(struct req *r, enum obj_kind kind, struct span name, const str
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
 	struct thread *t;
-	engine_now();
 	int code = obj_find(&asker, name, kind, RIGHT_USE, &o, f);
 	if (!code)
 		code = call_thread(r, who, &t, f);

@@ -5,7 +5,6 @@
  */
 #include "daemon/engine/await.h"
 #include "daemon/engine/commands.h"
-#include "daemon/engine/engine.h"
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -133,7 +132,6 @@ int cmd_process_logs(struct req *req, const void *args, struct fault *fault)
 	struct span name = a->target;
 	const struct spans names = {&name, 1};
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &names, false, TARGET_ANY, &ts, fault);
 	if (code)
 		return code;

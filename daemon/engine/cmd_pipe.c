@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pipe.*: the JSON of pipes. Their verbs name an end, NAME:0 or NAME:1. */
 #include "daemon/engine/core/pipe.h"
-#include "daemon/engine/engine.h"
 #include "daemon/engine/payloads.h"
 
 enum { BOTH_ENDS = 2 };
@@ -21,7 +20,6 @@ static int find(const struct req *r, struct span name, unsigned rights, struct p
 {
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	engine_now();
 	*ret_end = split_end(&name);
 	int code = obj_find(&asker, name, KIND_PIPE, rights, &o, f);
 	if (!code)

@@ -4,7 +4,6 @@
 #include "daemon/engine/await.h"
 #include "daemon/engine/commands.h"
 #include "daemon/engine/diary.h"
-#include "daemon/engine/engine.h"
 #include <signal.h>
 
 /* Waiting for oneself, or for one whose end waits for oneself, would never end. */
@@ -28,7 +27,6 @@ int cmd_process_join(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_process_join *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault);
 	if (code)
 		return code;
@@ -44,7 +42,6 @@ int cmd_process_terminate(struct req *req, const void *args, struct fault *fault
 {
 	const struct args_process_terminate *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
 	if (code)
 		return code;
@@ -63,7 +60,6 @@ int cmd_process_kill(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_process_kill *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
 	if (code)
 		return code;
@@ -95,7 +91,6 @@ int cmd_process_stop(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_process_stop *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
 	if (code)
 		return code;
@@ -107,7 +102,6 @@ int cmd_process_signal(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_process_signal *a = args;
 	struct targets ts;
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, a->all, TARGET_ANY, &ts, fault);
 	if (code)
 		return code;
@@ -173,7 +167,6 @@ int cmd_process_status(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_process_status *a = args;
 	struct targets ts;
-	engine_now();
 	if (a->pidfd && req->batch)
 		return fault_set(fault, FAULT_PARAMS, "parameter \"pidfd\": a batch carries no descriptors");
 	int code = targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault);
@@ -213,7 +206,6 @@ int cmd_process_list(struct req *req, const void *args, struct fault *fault)
 	struct targets ts;
 	uint64_t id = 0;
 	int64_t pid = 0;
-	engine_now();
 	bool by_parent = GIVEN(a, process_list, parent);
 	int code = by_parent ? parse_parent(req, a->parent, &id, &pid, fault) : 0;
 	if (!code)
@@ -235,7 +227,6 @@ int cmd_process_forget(struct req *req, const void *args, struct fault *fault)
 {
 	const struct args_process_forget *a = args;
 	struct targets ts = {0};
-	engine_now();
 	int code = targets_find(&req->conn->peer, &a->targets, false, TARGET_ANY, &ts, fault);
 	for (size_t i = 0; !code && i < ts.n; i++) {
 		const struct proc *p = ts.v[i].proc;

@@ -2,7 +2,6 @@
 /* queue.*: the JSON of queues. */
 #include "common/shape.h"
 #include "daemon/engine/core/queue.h"
-#include "daemon/engine/engine.h"
 #include "daemon/engine/payloads.h"
 
 static struct queue *queue_of(struct obj *o) { return (struct queue *)o; }
@@ -13,7 +12,6 @@ static int find(const struct req *r, struct span name, unsigned rights, bool sim
 {
 	struct asker asker = asker_of(r->conn);
 	struct obj *o;
-	engine_now();
 	int code = obj_find(&asker, name, KIND_QUEUE, rights, &o, f);
 	if (code)
 		return code;
@@ -151,7 +149,6 @@ int cmd_queue_put(struct req *r, const void *args, struct fault *f)
 	const struct args_queue_put *a = args;
 	struct call_who who = CALL_WHO(a, queue_put);
 	struct put_want w = {.want.ops = &queue_put_ops, .many = a->items.p != NULL};
-	engine_now();
 	int code = put_find(r, a, &w.want, f);
 	if (!code)
 		code = call_thread(r, &who, &w.want.thread, f);
@@ -167,12 +164,15 @@ int cmd_queue_put(struct req *r, const void *args, struct fault *f)
 
 /* --- get ---------------------------------------------------------------------------------------------------------- */
 
-static void put_item(struct buf *b, const struct item *item, const struct claim *c)
+/* All but the closing brace; without the item where its bytes come behind the line. */
+static void put_members(struct buf *b, const struct item *item, const struct claim *c, bool whole)
 {
 	buf_span(b, SPAN("{\"id\":"));
 	buf_u64(b, item->id);
-	buf_span(b, SPAN(",\"item\":"));
-	payload_put_json(item->payload, b);
+	if (whole) {
+		buf_span(b, SPAN(",\"item\":"));
+		payload_put_json(item->payload, b);
+	}
 	if (c && c->manual) {
 		buf_span(b, SPAN(",\"claim\":"));
 		buf_u64(b, c->hold.token);
@@ -181,21 +181,12 @@ static void put_item(struct buf *b, const struct item *item, const struct claim 
 		buf_span(b, SPAN(",\"redelivered\":"));
 		buf_u64(b, item->redelivered);
 	}
-	buf_putc(b, '}');
 }
 
-static void put_head(struct buf *b, const struct item *item, const struct claim *c)
+static void put_item(struct buf *b, const struct item *item, const struct claim *c)
 {
-	buf_span(b, SPAN("{\"id\":"));
-	buf_u64(b, item->id);
-	if (c && c->manual) {
-		buf_span(b, SPAN(",\"claim\":"));
-		buf_u64(b, c->hold.token);
-	}
-	if (item->redelivered) {
-		buf_span(b, SPAN(",\"redelivered\":"));
-		buf_u64(b, item->redelivered);
-	}
+	put_members(b, item, c, true);
+	buf_putc(b, '}');
 }
 
 static void answer_get(struct want *want)
@@ -204,7 +195,7 @@ static void answer_get(struct want *want)
 	struct req *r = call_req(want);
 	if (w->raw) {
 		struct buf *b = reply_begin(r);
-		put_head(b, w->got->item, w->got);
+		put_members(b, w->got->item, w->got, false);
 		reply_payload(r, b, w->got->item->payload);
 	} else if (w->many) {
 		struct buf *b = reply_begin(r);
@@ -265,7 +256,7 @@ int cmd_queue_peek(struct req *r, const void *args, struct fault *f)
 		return fault_set(f, FAULT_EMPTY, "queue %s is empty", obj_said(&q->obj));
 	struct buf *b = reply_begin(r);
 	if (a->want == WANT_RAW) {
-		put_head(b, item, NULL);
+		put_members(b, item, NULL, false);
 		reply_payload(r, b, item->payload);
 		return 0;
 	}
@@ -407,15 +398,6 @@ int cmd_queue_pause(struct req *r, const void *args, struct fault *f)
 	return reply_empty(r);
 }
 
-static size_t waiting(const struct subject *s)
-{
-	const struct list *n = s->waiters.next;
-	size_t count = 0;
-	for (; n != &s->waiters; n = n->next)
-		count++;
-	return count;
-}
-
 int cmd_queue_stats(struct req *r, const void *args, struct fault *f)
 {
 	struct queue *q;
@@ -427,8 +409,8 @@ int cmd_queue_stats(struct req *r, const void *args, struct fault *f)
 		   q->nclaimed, queue_unfinished(q));
 	buf_printf(b, "\"put\":%llu,\"got\":%llu,\"redelivered\":%llu,\"dead\":%llu,", (unsigned long long)q->put,
 		   (unsigned long long)q->got, (unsigned long long)q->returned, (unsigned long long)q->dead_letters);
-	buf_printf(b, "\"getters\":%zu,\"putters\":%zu,\"closed\":%s,\"paused\":%s}", waiting(&q->getters),
-		   waiting(&q->putters), q->i.closed ? "true" : "false", q->i.paused ? "true" : "false");
+	buf_printf(b, "\"getters\":%zu,\"putters\":%zu,\"closed\":%s,\"paused\":%s}", list_count(&q->getters.waiters),
+		   list_count(&q->putters.waiters), q->i.closed ? "true" : "false", q->i.paused ? "true" : "false");
 	reply_end(r);
 	return 0;
 }

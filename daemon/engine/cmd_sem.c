@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* semaphore.*: the JSON of semaphores. */
 #include "daemon/engine/core/sem.h"
-#include "daemon/engine/engine.h"
 #include "daemon/engine/objects.h"
 
 /* A shape as a request says it; what it does not say is not compared. */
@@ -93,7 +92,6 @@ int cmd_semaphore_acquire(struct req *r, const void *args, struct fault *f)
 	const struct args_semaphore_acquire *a = args;
 	struct sem_want w = {.want.ops = &sem_acquire_ops};
 	struct sem *s;
-	engine_now();
 	int code = check_n(GIVEN(a, semaphore_acquire, n), a->n, &w.n, f);
 	if (!code)
 		code = sem_get(r, a->name, &SHAPE(a, semaphore_acquire), &s, f);
@@ -124,7 +122,6 @@ int cmd_semaphore_release(struct req *r, const void *args, struct fault *f)
 	struct asker asker = asker_of(r->conn);
 	struct thread *t;
 	struct obj *o;
-	engine_now();
 	int code = check_n(GIVEN(a, semaphore_release, n), a->n, &how.n, f);
 	if (!code)
 		code = obj_find(&asker, a->name, KIND_SEMAPHORE, RIGHT_USE, &o, f);

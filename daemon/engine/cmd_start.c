@@ -738,7 +738,6 @@ int cmd_process_start(struct req *req, const void *args, struct fault *fault)
 {
 	struct start s = {.req = req, .args = args};
 	struct targets ts = {0};
-	engine_now();
 	int code = start_check(&s, fault);
 	if (!code && !(ts.v = calloc(s.count, sizeof(*ts.v))))
 		code = fault_set(fault, FAULT_OVERLOADED, "out of memory");

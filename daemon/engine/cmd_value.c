@@ -3,7 +3,6 @@
 #include "daemon/engine/cmd_data.h"
 #include "daemon/engine/cmd_lock.h"
 #include "daemon/engine/core/value.h"
-#include "daemon/engine/engine.h"
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
@@ -159,7 +158,6 @@ int cmd_value_wait(struct req *r, const void *args, struct fault *f)
 static int find_lock(const struct req *r, struct span name, struct obj **ret, struct fault *f)
 {
 	struct asker asker = asker_of(r->conn);
-	engine_now();
 	int code = obj_find(&asker, name, KIND_ANY, RIGHT_USE, ret, f);
 	if (code || (*ret)->class->kind == KIND_VALUE || (*ret)->class->kind == KIND_ARRAY)
 		return code;

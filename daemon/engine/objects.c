@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Between requests and the objects of the core: objects.h. */
 #include "daemon/engine/objects.h"
-#include "daemon/engine/engine.h"
 #include <fnmatch.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -180,7 +179,6 @@ int create_by(maker *make, struct req *r, const void *args, struct fault *f)
 {
 	struct asker who = asker_of(r->conn);
 	bool created;
-	engine_now();
 	int code = make(&who, args, &created, f);
 	return code ? code : reply_created(r, created);
 }
@@ -195,11 +193,6 @@ static int kind_of(struct span name, enum obj_kind *ret, struct fault *f)
 	return 0;
 }
 
-static bool visible(const struct asker *who, const struct obj *o)
-{
-	return obj_may(who, o, RIGHT_LOOK) || obj_may(who, o, RIGHT_USE) || obj_may(who, o, RIGHT_CONTROL);
-}
-
 int cmd_object_list(struct req *r, const void *args, struct fault *f)
 {
 	const struct args_object_list *a = args;
@@ -211,10 +204,9 @@ int cmd_object_list(struct req *r, const void *args, struct fault *f)
 	int code = kind_of(a->kind, &kind, f);
 	if (code)
 		return code;
-	engine_now();
 	buf_puts(&text, "{\"objects\":[");
 	LIST_EACH (o, &core.all_objs, by_all) {
-		if ((kind != KIND_ANY && o->class->kind != kind) || !visible(&who, o) ||
+		if ((kind != KIND_ANY && o->class->kind != kind) || !obj_visible(&who, o) ||
 		    (a->pattern.p && fnmatch(a->pattern.p, obj_name(o, who.uid), 0) != 0))
 			continue;
 		buf_puts(&text, sep);
@@ -237,7 +229,6 @@ int cmd_object_info(struct req *r, const void *args, struct fault *f)
 		code = obj_find(&who, a->name, kind, RIGHT_LOOK, &o, f);
 	if (code)
 		return code;
-	engine_now();
 	obj_put_info(&text, o, who.uid);
 	return reply_text(r, &text, f);
 }
@@ -248,7 +239,6 @@ int cmd_object_delete(struct req *r, const void *args, struct fault *f)
 	struct asker who = asker_of(r->conn);
 	enum obj_kind kind;
 	struct obj *o;
-	engine_now();
 	int code = kind_of(a->kind, &kind, f);
 	if (!code)
 		code = obj_find(&who, a->name, kind, RIGHT_CONTROL, &o, f);
@@ -281,7 +271,6 @@ int cmd_graph_get(struct req *r, const void *args, struct fault *f)
 {
 	AUTO_BUF text = BUF_INIT;
 	(void)args;
-	engine_now();
 	graph_put(&text, r->conn->peer.uid);
 	return reply_text(r, &text, f);
 }

@@ -11,14 +11,6 @@
 
 /* --- counts ------------------------------------------------------------------------------------------------------- */
 
-static size_t list_count(const struct list *l)
-{
-	size_t n = 0;
-	for (const struct list *at = l->next; at != l; at = at->next)
-		n++;
-	return n;
-}
-
 static const struct want *waiter_want(const struct list *link)
 {
 	return CONTAINER_OF(LIST_ENTRY(link, struct wait_link, by_subject)->waiter, struct want, waiter);

@@ -340,20 +340,11 @@ static int cond_load(struct obj *o, struct span image)
 
 static void cond_synced(struct obj *o) { cond_join(cond_of(o)); }
 
-static size_t waiting(const struct cond *c)
-{
-	const struct list *l;
-	size_t n = 0;
-	for (l = c->waiting.waiters.next; l != &c->waiting.waiters; l = l->next)
-		n++;
-	return n;
-}
-
 static void cond_describe(const struct obj *o, struct buf *b)
 {
 	const struct cond *c = cond_of(o);
 	const struct obj *lock = other_lock(c);
-	buf_printf(b, "\"waiting\":%zu,\"lock\":", waiting(c));
+	buf_printf(b, "\"waiting\":%zu,\"lock\":", list_count(&c->waiting.waiters));
 	if (lock)
 		scan_put_str(b, span_of(obj_name(lock, o->uid)));
 	else
@@ -368,7 +359,7 @@ static void cond_summary(const struct obj *o, struct buf *b)
 {
 	const struct cond *c = cond_of(o);
 	const struct obj *lock = other_lock(c);
-	buf_printf(b, "%zu wait, ", waiting(c));
+	buf_printf(b, "%zu wait, ", list_count(&c->waiting.waiters));
 	if (lock)
 		buf_printf(b, "%s %s", lock->class->name, obj_name(lock, o->uid));
 	else if (c->lock)

@@ -108,6 +108,13 @@ extern struct core core;
 #define CORE_KNOWN_MAX 1000u            /* records that were joined, or superseded */
 #define CORE_LEFT_MAX 64u               /* slots of the keeper's that only leftovers hold */
 
+/* Without memory for a small thing the engine ends: the next one replays. */
+static inline void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
 void core_init(const struct core_ops *, nsec_t now);
 void core_done(void);
 /* The jobs of TAB (which stays mapped): every instance `stopped`. Before the replay. 0, or -1 without memory. */

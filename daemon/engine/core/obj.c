@@ -17,12 +17,6 @@ const struct class *const classes[KIND_COUNT] = {
 	[KIND_NAMESPACE] = &namespace_class,
 };
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort(); /* no memory for a small thing: the next engine replays */
-}
-
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
 enum scope { SCOPE_BARE, SCOPE_USER, SCOPE_SYSTEM };
@@ -141,7 +135,7 @@ bool obj_may(const struct asker *who, const struct obj *o, unsigned rights)
 	return (mode & rights) == rights;
 }
 
-static bool visible(const struct asker *who, const struct obj *o)
+bool obj_visible(const struct asker *who, const struct obj *o)
 {
 	return obj_may(who, o, RIGHT_LOOK) || obj_may(who, o, RIGHT_USE) || obj_may(who, o, RIGHT_CONTROL);
 }
@@ -202,7 +196,7 @@ static struct obj *obj_meant(const struct asker *who, const struct name_parts *p
 static int obj_check(const struct asker *who, struct obj *o, struct span name, enum obj_kind kind, unsigned rights,
 		     struct fault *f)
 {
-	if (!visible(who, o))
+	if (!obj_visible(who, o))
 		return no_such(name, kind, f);
 	if (kind != KIND_ANY && o->class->kind != kind)
 		return fault_set(f, FAULT_WRONG_KIND, "%.*s is a %s, not a %s", (int)name.n, name.p, o->class->name,
@@ -349,11 +343,11 @@ int obj_find_made(const struct asker *who, struct span name, enum obj_kind kind,
 		return code;
 	struct obj *o = obj_look(made_scope(who, &p), p.name);
 	*ret = NULL;
-	if (!o || !visible(who, o))
+	if (!o || !obj_visible(who, o))
 		code = scope_check(who, made_scope(who, &p), name, f);
 	if (!o || code)
 		return code;
-	if (!make->exist_ok || !visible(who, o))
+	if (!make->exist_ok || !obj_visible(who, o))
 		return fault_set(f, FAULT_EXISTS, "%.*s is there already, a %s", (int)name.n, name.p, o->class->name);
 	code = obj_check(who, o, name, kind, RIGHT_USE, f);
 	if (!code)

@@ -162,6 +162,8 @@ int obj_find_made(const struct asker *, struct span name, enum obj_kind, const s
 int obj_get(const struct asker *, struct span name, enum obj_kind, bool may_make, struct obj **ret, bool *ret_made,
 	    struct fault *);
 bool obj_may(const struct asker *, const struct obj *, unsigned rights);
+/* May he do anything with it? To others it is not there. */
+bool obj_visible(const struct asker *, const struct obj *);
 /* BUSY unless FORCE. */
 int obj_delete(struct obj *, bool force, struct fault *);
 /* Its image has changed. */

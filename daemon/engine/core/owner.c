@@ -7,12 +7,6 @@
 
 #define SESSION_KEY 20 /* bytes: uid and session */
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort(); /* no memory for a small thing: the next engine replays */
-}
-
 /* --- owners and threads ------------------------------------------------------------------------------------------ */
 
 static struct span session_key(const struct owner_image *i, char room[SESSION_KEY])

@@ -9,12 +9,6 @@ static struct send_want *send_of(const struct want *w) { return (struct send_wan
 static struct recv_want *recv_of(const struct want *w) { return (struct recv_want *)(uintptr_t)w; }
 static struct poll_want *poll_of(const struct want *w) { return (struct poll_want *)(uintptr_t)w; }
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort(); /* no memory for a small thing: the next engine replays */
-}
-
 /* --- ends --------------------------------------------------------------------------------------------------------- */
 
 static bool end_dead(const struct pipe *p, unsigned end)

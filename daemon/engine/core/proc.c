@@ -25,12 +25,6 @@ void proc_dirty(struct proc *p)
 		list_push(&core.dirty, &p->dirty);
 }
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort(); /* no memory for a small thing: the next engine replays */
-}
-
 static void keep_expired(struct timer *t)
 {
 	(void)t;

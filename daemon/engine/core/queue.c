@@ -10,12 +10,6 @@ static struct queue *queue_of(const struct obj *o) { return (struct queue *)(uin
 static struct put_want *put_of(const struct want *w) { return (struct put_want *)(uintptr_t)w; }
 static struct get_want *get_of(const struct want *w) { return (struct get_want *)(uintptr_t)w; }
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort(); /* no memory for a small thing: the next engine replays */
-}
-
 /* --- how much a user has in queues -------------------------------------------------------------------------------- */
 
 /* Of the queue's user; there as long as the engine is. */
